@@ -1,0 +1,1 @@
+"""Benchmarks: what the journey and a prediction cost on this machine."""

@@ -1,0 +1,1 @@
+"""The whole story on real data: upload, model, prediction, drift, retrained model."""

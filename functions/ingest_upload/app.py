@@ -1,0 +1,179 @@
+"""Check one uploaded file, write its good rows as typed Parquet, and catalogue the dataset."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.runtime import Message, Stage, on_messages
+from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
+from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
+from evergreen.data.ingestion import UploadRefusedError, ingest
+from evergreen.data.profile import profile
+from evergreen.data.schema import Schema, unify
+from evergreen.registry.catalogue import DatasetVersion
+from evergreen.registry.derivations import Outcome
+from evergreen.registry.identity import (
+    Derivation,
+    dataset_profile_key,
+    digest_of,
+    digest_of_file,
+    part_key,
+    part_quarantine_key,
+    upload_quarantine_key,
+)
+
+MAXIMUM_BYTES = 4 * 1024**3
+
+stage = Stage("ingest_upload")
+
+
+def take(message: Message) -> None:
+    """Take one upload."""
+    upload = UploadedObject.from_event(message.body)
+    try:
+        project, dataset = dataset_of_upload(upload.key)
+    except KeyRefusedError as error:
+        quarantine(message, upload, "unknown", "unknown", [{"message": str(error)}])
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_BYTES)
+            part = derive_part(message, upload, project, dataset, source)
+        except UploadTooLargeError as error:
+            quarantine(message, upload, project, dataset, [{"message": str(error)}])
+            return
+        if "refused" in part:
+            quarantine(message, upload, project, dataset, part["refused"])
+            return
+        version = stage.catalogue.put_part(project, dataset, upload.key, part)
+        write_profile(message, project, version, Path(directory))
+    stage.say(
+        message,
+        DatasetIngested(
+            project=project,
+            dataset=dataset,
+            version=version.version,
+            key=upload.key,
+            rows=part["rows"],
+            quarantined_rows=part["quarantined_rows"],
+            parts=len(version.parts),
+            warnings=tuple(part["warnings"]),
+        ),
+    )
+
+
+def derive_part(
+    message: Message, upload: UploadedObject, project: str, dataset: str, source: Path
+) -> Mapping[str, Any]:
+    """The typed part of a file, made once for equal bytes; or why it is `refused`."""
+    file = stage.catalogue.project_file(project)
+    required = [file.target] if file and file.dataset == dataset and not derives(file) else []
+    known = known_schema(project, dataset, upload.key)
+    inputs = {
+        "content": digest_of_file(source),
+        "known": known.to_plain() if known else None,
+        "required": required,
+    }
+
+    def work(derivation: Derivation) -> Outcome:
+        rows, refused = source.with_name("rows.parquet"), source.with_name("refused.parquet")
+        try:
+            made = ingest(
+                source,
+                Path(upload.key).name,
+                rows,
+                known=known,
+                required=required,
+                destination_quarantine=refused,
+            )
+        except UploadRefusedError as error:
+            return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
+        stage.lake.store(rows, part_key(derivation.key))
+        if made.quarantined_rows:
+            stage.lake.store(refused, part_quarantine_key(derivation.key))
+        return Outcome(
+            facts=(),
+            output={
+                "part": derivation.key,
+                "digest": inputs["content"],
+                "schema": made.schema.to_plain(),
+                "rows": made.rows,
+                "quarantined_rows": made.quarantined_rows,
+                "warnings": list(made.warnings),
+                "key": upload.key,
+                "version_id": upload.version_id,
+            },
+        )
+
+    return stage.derive(message, project, inputs, work)
+
+
+def derives(file: Any) -> bool:
+    """Whether a step makes the target, so that uploads need not carry it."""
+    return any(file.target in (step.derive or {}) for step in file.preparation.steps)
+
+
+def known_schema(project: str, dataset: str, key: str) -> Schema | None:
+    """What the other parts of the dataset look like."""
+    version = stage.catalogue.dataset(project, dataset)
+    others = version.parts.items() if version else ()
+    schemas = [Schema.from_plain(part["schema"]) for other, part in others if other != key]
+    return unify(schemas) if schemas else None
+
+
+def write_profile(message: Message, project: str, version: DatasetVersion, directory: Path) -> None:
+    """Profile the dataset version over all its parts, once."""
+    parts = {str(part["part"]): part for part in version.parts.values()}
+
+    def work(_: Derivation) -> Outcome:
+        files = [stage.lake.fetch(part_key(part), directory / f"{part}.parquet") for part in parts]
+        schema = unify([Schema.from_plain(part["schema"]) for part in parts.values()])
+        content = {
+            "dataset": version.dataset,
+            "version": version.version,
+            "schema": schema.to_plain(),
+            "parts": dict(version.parts),
+            "profile": profile(files, schema).to_plain(),
+        }
+        stage.lake.write(dataset_profile_key(version.version), json.dumps(content).encode())
+        return Outcome((), {"version": version.version})
+
+    stage.derive(message, project, {"profile": sorted(parts)}, work)
+
+
+def quarantine(
+    message: Message,
+    upload: UploadedObject,
+    project: str,
+    dataset: str,
+    reasons: list[dict[str, Any]],
+) -> None:
+    """Record an upload that is refused whole, with all its reasons."""
+    record = digest_of([upload.key, upload.etag, upload.version_id, reasons])
+    body = {
+        "record": record,
+        "key": upload.key,
+        "version_id": upload.version_id,
+        "dataset": dataset,
+        "reasons": reasons,
+    }
+    key = upload_quarantine_key(project, record)
+    stage.lake.write(key, json.dumps(body).encode())
+    stage.catalogue.list_project(project)
+    stage.catalogue.put(project, "QUARANTINE", record, body)
+    stage.say(
+        message,
+        UploadQuarantined(
+            project=project,
+            dataset=dataset,
+            key=upload.key,
+            record=key,
+            reasons=tuple(str(reason["message"]) for reason in reasons),
+        ),
+    )
+
+
+handler = on_messages(take)

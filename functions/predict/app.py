@@ -1,0 +1,125 @@
+"""Answer prediction requests with the champion's graph, and capture what was answered."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools import Logger
+
+from evergreen.cloud.clients import client
+from evergreen.cloud.lake import S3Lake
+from evergreen.cloud.settings import Settings
+from evergreen.features.signature import Signature
+from evergreen.registry.identity import graph_key, model_file_key
+from evergreen.serving.answers import answers
+from evergreen.serving.captures import capture_messages
+from evergreen.serving.graph import ServingGraph
+from evergreen.serving.requests import RequestInvalidError, read_request
+
+CHAMPION_SECONDS = 2.0
+"""How long a warm worker trusts what it last knew of the champion."""
+
+MODELS_KEPT = 4
+"""How many models a warm worker holds."""
+
+logger = Logger()
+settings = Settings.from_environment()
+_graphs: dict[str, "Served"] = {}
+_champions: dict[str, tuple[float, dict[str, Any]]] = {}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model in memory."""
+
+    model: str
+    signature: Signature
+    graph: ServingGraph
+
+
+class NotServedError(LookupError):
+    """The project has no champion."""
+
+
+def champion_of(project: str) -> dict[str, Any]:
+    """The champion alias: its model, and the project's time column."""
+    known = _champions.get(project)
+    if known and time.monotonic() - known[0] < CHAMPION_SECONDS:
+        return known[1]
+    answer = client("dynamodb").get_item(
+        TableName=settings["CATALOGUE_TABLE"],
+        Key={"pk": {"S": f"PROJECT#{project}"}, "sk": {"S": "ALIAS#champion"}},
+    )
+    if "Item" not in answer:
+        raise NotServedError(
+            f"project '{project}' has no model yet; GET /projects/{project} says what is missing"
+        )
+    alias: dict[str, Any] = json.loads(answer["Item"]["body"]["S"])
+    _champions[project] = (time.monotonic(), alias)
+    return alias
+
+
+def served(model: str) -> Served:
+    """A model, loaded once per worker; the last few stay."""
+    if model not in _graphs:
+        lake = S3Lake(settings["LAKE_BUCKET"])
+        signature = Signature.from_json(lake.read(model_file_key(model, "signature.json")))
+        graph = ServingGraph.load(lake.read(graph_key(model)), signature)
+        while len(_graphs) >= MODELS_KEPT:
+            del _graphs[next(iter(_graphs))]
+        _graphs[model] = Served(model, signature, graph)
+    return _graphs[model]
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """POST /projects/{project}/predict."""
+    project = event["pathParameters"]["project"]
+    try:
+        alias = champion_of(project)
+        champion = served(alias["model"])
+        request = read_request(event.get("body") or "", champion.signature)
+    except NotServedError as error:
+        return problem(404, str(error))
+    except RequestInvalidError as error:
+        return problem(400, str(error), field=error.field)
+    predictions = champion.graph.predict(request.encoded)
+    answer = answers(predictions, request, champion.signature, champion.model, lambda: uuid4().hex)
+    captured = capture_messages(
+        project,
+        champion.model,
+        champion.signature,
+        datetime.now(UTC),
+        request,
+        answer,
+        time_column=alias.get("time"),
+    )
+    for message in captured:
+        client("sqs").send_message(QueueUrl=settings["CAPTURE_QUEUE_URL"], MessageBody=message)
+    logger.info("predicted", project=project, model=champion.model, rows=len(request.rows))
+    return reply(200, answer)
+
+
+def reply(status: int, body: Any) -> dict[str, Any]:
+    """An answer of the REST API."""
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps(body, allow_nan=False),
+    }
+
+
+def problem(status: int, detail: str, **more: str) -> dict[str, Any]:
+    """A problem as RFC 9457 has it."""
+    logger.info("refused", status=status)
+    titles = {400: "The request is not valid", 404: "Nothing is served here"}
+    body = {"title": titles[status], "status": status, "detail": detail, **more}
+    return reply(status, body) | {"headers": {"Content-Type": "application/problem+json"}}
+
+
+if "CATALOGUE_TABLE" in settings.environment:
+    # Clients cost 100 ms and more each: made during init, which Lambda does at full speed.
+    for service in ("dynamodb", "s3", "sqs"):
+        client(service)

@@ -1,0 +1,101 @@
+"""Answer a whole file of rows with the champion, through the code that serves single requests."""
+
+import json
+import tempfile
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.runtime import Message, Stage, on_messages
+from evergreen.contracts.facts import BatchRefused, BatchScored
+from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_scoring
+from evergreen.data.ingestion import UploadRefusedError
+from evergreen.data.rows import read_rows, write_rows
+from evergreen.features.signature import Signature
+from evergreen.registry.derivations import Outcome
+from evergreen.registry.identity import (
+    Derivation,
+    digest_of_file,
+    graph_key,
+    model_file_key,
+    scored_key,
+)
+from evergreen.serving.answers import answers
+from evergreen.serving.graph import ServingGraph
+from evergreen.serving.requests import MAXIMUM_ROWS, RequestInvalidError, read_request
+
+MAXIMUM_BYTES = 1024**3
+
+stage = Stage("score_batch")
+
+
+def take(message: Message) -> None:
+    """Score one file, once for equal bytes and champion."""
+    upload = UploadedObject.from_event(message.body)
+    try:
+        project = project_of_scoring(upload.key)
+    except KeyRefusedError as error:
+        stage.say(message, BatchRefused(project="unknown", key=upload.key, problem=str(error)))
+        return
+    alias = stage.catalogue.alias(project)
+    if alias is None:
+        problem = f"project '{project}' has no champion yet; upload the file again when it has"
+        stage.say(message, BatchRefused(project=project, key=upload.key, problem=problem))
+        return
+    model = str(alias.body["model"])
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_BYTES)
+            inputs = {"model": model, "content": digest_of_file(source), "key": upload.key}
+            stage.derive(message, project, inputs, lambda work: score(work, project, model, source))
+        except (UploadTooLargeError, UploadRefusedError, RequestInvalidError) as error:
+            refused = BatchRefused(project=project, key=upload.key, problem=str(error))
+            stage.say(message, refused)
+
+
+def score(derivation: Derivation, project: str, model: str, source: Path) -> Outcome:
+    """Answer every row, in the file's order; raises RequestInvalidError for a wrong row."""
+    key = str(derivation.inputs["key"])
+    signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
+    graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
+    rows = iter(read_rows(source, key))
+    scored: list[dict[str, Any]] = []
+    while chunk := list(islice(rows, MAXIMUM_ROWS)):
+        ids = [str(row.pop("id", len(scored) + index)) for index, row in enumerate(chunk)]
+        try:
+            request = read_request(
+                json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
+            )
+        except RequestInvalidError as error:
+            raise RequestInvalidError(
+                error.field, f"{error.problem} (rows count from 0 after row {len(scored)})"
+            ) from None
+        answered = answers(graph.predict(request.encoded), request, signature, model, lambda: "")
+        for answer in answered["predictions"]:
+            probabilities = answer.get("probabilities") or {}
+            scored.append(
+                {
+                    "id": answer["id"],
+                    "prediction": answer["prediction"],
+                    **{f"probability.{name}": share for name, share in probabilities.items()},
+                    "notes": "; ".join(answer["notes"]) or None,
+                }
+            )
+    result = scored_key(project, f"{derivation.key}/{Path(key).stem}.parquet")
+    target = source.with_name("scored.parquet")
+    write_rows(target, scored)
+    stage.lake.store(target, result)
+    fact = BatchScored(project=project, key=key, result=result, rows=len(scored), model=model)
+    return Outcome((fact,), {"scored": derivation.key, "result": result})
+
+
+def as_text(value: Any) -> str:
+    """Moments as requests carry them."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+handler = on_messages(take)

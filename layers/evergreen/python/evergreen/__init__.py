@@ -1,0 +1,1 @@
+"""Evergreen: a machine-learning lifecycle that runs itself on small event-driven functions."""

@@ -1,0 +1,1 @@
+"""The only code that knows AWS: adapters, settings and the runtime of the handlers."""

@@ -1,0 +1,1 @@
+"""What people and functions say to each other: events, commands, project files."""

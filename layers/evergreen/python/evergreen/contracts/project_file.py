@@ -1,0 +1,161 @@
+"""The project file: one prediction problem, as its owner declares it in `project.yaml`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+Task = Literal["binary", "multiclass", "regression"]
+Family = Literal["linear", "forest", "boosting"]
+Metric = Literal[
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "rmse",
+    "mae",
+    "r2",
+]
+
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0))]
+"""`7 days`, `12:00:00` or ISO 8601 (`PT12H`)."""
+
+
+class Section(BaseModel):
+    """A part of the project file; unknown keys are mistakes and are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Join(Section):
+    """Columns of a reference dataset, added to the rows by equal keys; rows are never multiplied.
+
+    `on` names the key columns, or maps a column of the rows to one of the reference.
+    """
+
+    dataset: Name
+    on: list[ColumnName] | dict[ColumnName, ColumnName]
+    columns: list[ColumnName] | None = None
+    prefix: str = ""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Column of the rows → column of the reference."""
+        return self.on if isinstance(self.on, dict) else {name: name for name in self.on}
+
+
+class Step(Section):
+    """One declared preparation step: exactly one of the keys is set.
+
+    `filter` and the values of `derive` are DuckDB SQL expressions over the columns so far.
+    """
+
+    join: Join | None = None
+    derive: dict[ColumnName, str] | None = None
+    filter: str | None = None
+    drop: list[ColumnName] | None = None
+    keep: list[ColumnName] | None = None
+    deduplicate: list[ColumnName] | Literal["rows"] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Step:
+        if len(self._given()) != 1:
+            raise ValueError("a step is exactly one of: " + ", ".join(type(self).model_fields))
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The name of the step's key."""
+        return self._given()[0]
+
+    def _given(self) -> list[str]:
+        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+
+
+class Preparation(Section):
+    """How dataset versions become a training set; `time` orders rows and puts the newest last."""
+
+    steps: list[Step] = []
+    time: ColumnName | None = None
+    group: ColumnName | None = None
+    holdout: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
+
+
+class Search(Section):
+    """How long and where a model is searched for; `stop_at` ends the search when reached."""
+
+    families: list[Family] = Field(default=["linear", "forest", "boosting"], min_length=1)
+    trials: Annotated[int, Field(ge=1, le=500)] = 9
+    folds: Annotated[int, Field(ge=2, le=20)] = 4
+    metric: Metric | None = None
+    stop_at: float | None = None
+    rows_per_trial: Annotated[int, Field(ge=100)] = 20_000
+
+
+class Promotion(Section):
+    """When a model that meets the goals replaces the champion."""
+
+    when: Literal["better", "not_worse"] = "better"
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+
+
+class Monitoring(Section):
+    """Which windows are checked, and the error rate that the alarms promise per window."""
+
+    window: Duration = timedelta(days=1)
+    minimum_rows: Annotated[int, Field(ge=20)] = 200
+    false_alarm_rate: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.01
+
+
+class Retraining(Section):
+    """What asks for a new model, and how often at the most."""
+
+    on: list[Literal["drift", "performance", "labels"]] = ["drift", "performance"]
+    cooldown: Duration = timedelta(days=1)
+    minimum_labels: Annotated[int, Field(ge=1)] = 500
+
+
+class ProjectFile(Section):
+    """One prediction problem: target, data, preparation, search, goals, watching, retraining."""
+
+    project: Name
+    dataset: Name
+    target: ColumnName
+    task: Task | None = None
+    positive: str | bool | int | None = None
+    goals: dict[Metric, float] = {}
+    preparation: Preparation = Preparation()
+    search: Search = Search()
+    promotion: Promotion = Promotion()
+    monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The datasets that the steps join, in order of first use."""
+        joined = [step.join.dataset for step in self.preparation.steps if step.join]
+        return tuple(dict.fromkeys(joined))
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The parts of the file that stages read, as plain JSON values.
+
+        A stage's identity holds the digest of its part only, so that a change re-runs exactly
+        what is downstream of it.
+        """
+        plain = self.model_dump(mode="json")
+        problem = {key: plain[key] for key in ("project", "dataset", "target", "task", "positive")}
+        return {
+            "preparation": {**problem, **plain["preparation"]},
+            "search": plain["search"],
+            "judgement": {"goals": plain["goals"], **plain["promotion"]},
+            "monitoring": plain["monitoring"],
+            "retraining": plain["retraining"],
+        }

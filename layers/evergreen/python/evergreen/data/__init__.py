@@ -1,0 +1,1 @@
+"""From files that people upload to typed Parquet parts: refused, quarantined or understood."""

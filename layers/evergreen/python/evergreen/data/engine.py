@@ -1,0 +1,58 @@
+"""The one engine that moves data: a DuckDB with little memory that spills to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+MEMORY_LIMIT = "600MB"
+"""What DuckDB may hold before it spills; the interpreter and copies made for NumPy come on top."""
+
+THREADS = 2
+
+
+def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """A private in-memory database that spills into `scratch` and reads times as UTC."""
+    connection = duckdb.connect(
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "threads": THREADS,
+            "temp_directory": str(scratch / "spill"),
+            "preserve_insertion_order": True,
+            # Nothing is ever downloaded: what is needed is inside the wheel.
+            "autoinstall_known_extensions": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """From now on only `files` can be read or written, whatever SQL is run."""
+    paths = ", ".join(literal(str(path)) for path in files)
+    connection.execute(f"SET allowed_paths = [{paths}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def identifier(name: str) -> str:
+    """A column or table name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def parquet(files: Iterable[Path], options: str = "") -> str:
+    """A table function that reads Parquet files, in their order."""
+    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}]{options})"
+
+
+def one_value(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The only value of a query that counts."""
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0

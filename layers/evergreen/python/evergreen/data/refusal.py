@@ -1,0 +1,54 @@
+"""Why a file or a row was not taken, told so that its owner can repair it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+LONGEST_VALUE = 80
+"""Characters of a value that a reason repeats."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that is wrong: a stable code, a sentence, and where it was seen.
+
+    `line` counts the lines of a text file from 1 (its header), or the rows of a Parquet file
+    from 1.
+    """
+
+    code: str
+    message: str
+    column: str | None = None
+    line: int | None = None
+    value: str | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+class UploadRefusedError(ValueError):
+    """A file was refused whole; `reasons` holds everything that is wrong with it."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(reason.message for reason in self.reasons))
+
+
+def shortened(value: str) -> str:
+    """A value as a reason repeats it: short enough, on one line."""
+    line = " ".join(value.split())
+    return line if len(line) <= LONGEST_VALUE else f"{line[: LONGEST_VALUE - 1]}…"
+
+
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """A hint at the name that was probably meant, or which names there are."""
+    known = {each.casefold(): each for each in names}
+    close = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{known[close[0]]}'?"
+    listed = ", ".join(f"'{each}'" for each in names[:20])
+    return f"there are {listed}{' …' if len(names) > 20 else ''}"  # noqa: PLR2004

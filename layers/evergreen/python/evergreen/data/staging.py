@@ -1,0 +1,155 @@
+"""A file brought into columns, its values not yet read: rows that fit the header, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from evergreen.data.engine import identifier, literal, one_value, parquet
+from evergreen.data.readings import cleaned
+from evergreen.data.refusal import Reason, UploadRefusedError
+from evergreen.data.sniffing import DelimitedFile, ParquetFile
+
+ROW = "file_row_number"
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that does not fit the header: its line in the source, its text, all its reasons."""
+
+    line: int | None
+    raw: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Rows in a Parquet file whose values are not yet read, texts without spaces around them.
+
+    `columns`: name of the column → SQL expression for it over `source`; `types`: its DuckDB type.
+    """
+
+    path: Path
+    columns: Mapping[str, str]
+    types: Mapping[str, str]
+    rows: int
+    rejected: tuple[RejectedRow, ...]
+
+    @property
+    def source(self) -> str:
+        """A table function with the rows and their numbers from 0."""
+        return parquet([self.path], f", {ROW} = true")
+
+
+def stage_parquet(connection: duckdb.DuckDBPyConnection, file: ParquetFile, name: str) -> Staged:
+    """Take a Parquet file as it is; raises UploadRefusedError if it cannot be read."""
+    source = parquet([file.path])
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        # With the row numbers that are read later: a column of that name is told now.
+        numbered = parquet([file.path], f", {ROW} = true")
+        rows = one_value(connection, f"SELECT count({ROW}) FROM {numbered}")
+    except duckdb.Error as error:
+        raise UploadRefusedError([_damaged(file.path, name, error)]) from error
+    types = {str(column): str(kind) for column, kind, *_ in described}
+    return Staged(file.path, {each: identifier(each) for each in types}, types, rows, ())
+
+
+def stage_delimited(
+    connection: duckdb.DuckDBPyConnection, file: DelimitedFile, name: str, scratch: Path
+) -> Staged:
+    """Divide text into columns of text, NULL where missing; rows of another width are rejected."""
+    path = scratch / "staged.parquet"
+    columns = {f"c{place}": "VARCHAR" for place in range(len(file.names))}
+    spelled = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    read = (
+        f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
+        f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true)"
+    )
+    try:
+        cells = ", ".join(f"{cleaned(column)} AS {column}" for column in columns)
+        connection.execute(
+            f"COPY (SELECT {cells} FROM {read}) TO {literal(str(path))} (FORMAT parquet)"
+        )
+        rejected = _rejected(connection, file)
+    except duckdb.Error as error:
+        raise UploadRefusedError([_damaged(file.path, name, error)]) from error
+    rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
+    named = dict(zip(file.names, columns, strict=True))
+    return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
+
+
+def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
+    first = str(error).splitlines()[0].replace(str(path), name)
+    return Reason("not_a_table", f"'{name}' is damaged or no table: {first}")
+
+
+def _rejected(
+    connection: duckdb.DuckDBPyConnection, file: DelimitedFile
+) -> tuple[RejectedRow, ...]:
+    """What DuckDB would not take, with its real lines: those it reports count records."""
+    found = connection.execute(
+        "SELECT line_byte_position, list(error_type::VARCHAR ORDER BY column_idx), "
+        "list(error_message ORDER BY column_idx), any_value(csv_line) "
+        "FROM reject_errors GROUP BY line_byte_position ORDER BY line_byte_position"
+    ).fetchall()
+    lines = _lines_at(file.path, [int(position) - 1 for position, *_ in found])
+    rows: list[RejectedRow] = []
+    for (_, kinds, messages, raw), line in zip(found, lines, strict=True):
+        text = str(raw).lstrip("\r\n")
+        first = line + str(raw)[: len(str(raw)) - len(text)].count("\n")
+        wrong = _one_of_each(kinds, messages)
+        # An open quote swallows the rows after it; each of them is given back.
+        for offset, part in enumerate(text.splitlines() or [""]):
+            reasons = tuple(_reason(kind, wrong[kind], file, first + offset) for kind in wrong)
+            rows.append(RejectedRow(first + offset, part, reasons))
+    return tuple(rows)
+
+
+def _one_of_each(kinds: Sequence[str], messages: Sequence[str]) -> dict[str, str]:
+    """One message per kind of error: a row with two values too few, or too many, has two.
+
+    The first says how many values a short row has, the last how many a long one has.
+    """
+    first = dict(reversed(list(zip(kinds, messages, strict=True))))
+    last = dict(zip(kinds, messages, strict=True))
+    return {kind: last[kind] if kind == "TOO MANY COLUMNS" else first[kind] for kind in last}
+
+
+def _reason(kind: str, message: str, file: DelimitedFile, line: int) -> Reason:
+    width = len(file.names)
+    found = message.rsplit("Found: ", 1)[-1]
+    if kind == "MISSING COLUMNS":
+        said = f"line {line} has fewer values ({found}) than the header ({width})"
+        return Reason("too_few_values", said, line=line)
+    if kind == "TOO MANY COLUMNS":
+        said = f"line {line} has more values ({found}) than the header ({width})"
+        return Reason("too_many_values", said, line=line)
+    if kind == "UNQUOTED VALUE":
+        said = f"line {line} has a quote that is not closed, or text after a closing quote"
+        return Reason("broken_quote", said, line=line)
+    if kind == "INVALID ENCODING":
+        return Reason("undecodable", f"line {line} is not UTF-8 text", line=line)
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return Reason("too_long", f"line {line} is too long", line=line)
+    return Reason("unreadable", f"line {line} cannot be read: {message.splitlines()[0]}", line=line)
+
+
+def _lines_at(path: Path, offsets: Sequence[int]) -> list[int]:
+    """The line (from 1) that each byte offset is on; offsets in ascending order."""
+    lines: list[int] = []
+    line, position = 1, 0
+    with path.open("rb") as file:
+        for offset in offsets:
+            while position < offset:
+                chunk = file.read(min(offset - position, 1 << 20))
+                if not chunk:
+                    break
+                line += chunk.count(b"\n")
+                position += len(chunk)
+            lines.append(line)
+    return lines

@@ -1,0 +1,267 @@
+"""Dataset versions and labelled predictions become a training set, as the project declares."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.data.engine import connect, identifier, literal, lock, one_value
+from evergreen.data.parts import rows_of
+from evergreen.data.schema import SchemaConflictError
+from evergreen.features.columnar import encode_table, fetch_column
+from evergreen.features.columns import Chosen, choose_columns, seen_in_training
+from evergreen.features.feedback import with_feedback
+from evergreen.features.holdout import TIME, Holdout, hold_out, time_of
+from evergreen.features.refusal import PreparationRefusedError
+from evergreen.features.signature import Kind, Signature, Task
+from evergreen.features.steps import ROW, ROWS, JoinReport, Table, Workbench, run_steps
+from evergreen.features.target import Target, find_target
+from evergreen.features.training_set import TrainingSet
+
+__all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "prepare"]
+
+ORDERED = "ordered"
+PLACE = '"evergreen.place"'
+HOLDOUT = "holdout"
+"""Column of the written table: whether a row is held out; `evergreen.holdout` if that is taken."""
+
+FEW_ROWS = 10
+"""A class with fewer rows to learn from is said."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training set and how it came about: `rows` of it, what was left out, and why."""
+
+    training_set: TrainingSet
+    rows: int
+    dropped_without_target: int
+    notes: tuple[str, ...]
+    split: str
+    joins: tuple[JoinReport, ...]
+
+
+def prepare(
+    project: ProjectFile,
+    datasets: Mapping[str, Sequence[Path]],
+    feedback: Sequence[Path] = (),
+    *,
+    seed: int,
+    table: Path,
+) -> Prepared:
+    """Run the declared steps, find target and columns, split, and encode.
+
+    `datasets`: the Parquet parts of each dataset that the project names. `feedback`: Parquet
+    files of labelled predictions, which become further rows after the steps. The prepared rows
+    are also written to `table` (Parquet), with a column that says which are held out.
+
+    Equal inputs and `seed` give equal training sets; with the same `seed`, rows that were held
+    out stay so when more rows arrive. Raises PreparationRefusedError.
+    """
+    names = (project.dataset, *project.references)
+    missing = [name for name in names if not datasets.get(name)]
+    if missing:
+        raise PreparationRefusedError(f"dataset '{missing[0]}' has no data; upload it first")
+    with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        lock(connection, [*(part for name in names for part in datasets[name]), *feedback, table])
+        return _Preparation(connection, project, seed).run(datasets, feedback, table)
+
+
+@dataclass
+class _Preparation:
+    """One run: the engine, what is declared, and what there is to say so far."""
+
+    connection: duckdb.DuckDBPyConnection
+    project: ProjectFile
+    seed: int
+
+    def run(
+        self, datasets: Mapping[str, Sequence[Path]], feedback: Sequence[Path], table: Path
+    ) -> Prepared:
+        """From parts to training set."""
+        rows, joins, notes = self._stepped(datasets)
+        if feedback:
+            rows, said = self._with_feedback(rows, feedback)
+            notes += said
+        target = find_target(self.connection, rows, self.project)
+        ordered, dropped = self._ordered(rows, target, bool(feedback))
+        values = self._values(ordered, target)
+        chosen = choose_columns(
+            self.connection,
+            ordered,
+            self.project.target,
+            self.project.preparation.group,
+            parts=len(datasets[self.project.dataset]),
+        )
+        encoded = encode_table(self.connection, ordered.name, chosen.columns)
+        holdout = hold_out(
+            self.connection, ordered, self.project.preparation, values, encoded, self.seed
+        )
+        known = _known(values, target, holdout)
+        seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
+        signature = self._signature(chosen, seen, target.task, known.classes)
+        self._write(ordered, holdout, table)
+        made = TrainingSet(
+            signature=signature,
+            rows=encoded.rows.take(known.kept),
+            target=known.values[known.kept],
+            holdout=holdout.held[known.kept],
+            groups=holdout.groups[known.kept] if holdout.groups.size else holdout.groups,
+            ordered=holdout.ordered,
+        )
+        notes += [*holdout.notes, *known.notes, *_advice(made, self.project)]
+        return Prepared(made, len(made), dropped, tuple(notes), holdout.sentence, joins)
+
+    def _stepped(
+        self, datasets: Mapping[str, Sequence[Path]]
+    ) -> tuple[Table, tuple[JoinReport, ...], list[str]]:
+        references = {
+            name: self._loaded(name, datasets[name], f"dataset_{name}")
+            for name in self.project.references
+        }
+        dataset = self.project.dataset
+        rows = self._loaded(dataset, datasets[dataset], f"{ROWS}_of_{dataset}")
+        done = run_steps(Workbench(self.connection, self.project, references), rows)
+        done.table.require(
+            [self.project.target], "among the prepared columns, and it is the target"
+        )
+        return done.table, tuple(done.joins), done.notes
+
+    def _loaded(self, dataset: str, parts: Sequence[Path], name: str) -> Table:
+        """A dataset as a table of the engine, its rows numbered in the order of its parts."""
+        try:
+            query = rows_of(self.connection, parts)
+        except SchemaConflictError as error:
+            raise PreparationRefusedError(
+                f"dataset '{dataset}': {error}", column=error.column
+            ) from error
+        self.connection.execute(
+            f"CREATE TEMP TABLE {identifier(name)} AS "
+            f"SELECT *, row_number() OVER () - 1 AS {identifier(ROW)} FROM ({query})"
+        )
+        return Table.of(self.connection, name)
+
+    def _with_feedback(self, rows: Table, files: Sequence[Path]) -> tuple[Table, list[str]]:
+        feedback = with_feedback(
+            self.connection, rows, self.project.target, files, f"{ROWS}_and_feedback"
+        )
+        said = [f"{feedback.added:,} labelled predictions are learned from too"]
+        if feedback.unreadable:
+            said.append(f"{feedback.unreadable:,} of them have a label that is no target value")
+        if feedback.unknown_columns:
+            named = ", ".join(f"'{name}'" for name in feedback.unknown_columns)
+            said.append(f"they were asked with columns that the datasets no longer have: {named}")
+        return feedback.table, said
+
+    def _ordered(self, rows: Table, target: Target, with_feedback: bool) -> tuple[Table, int]:  # noqa: FBT001
+        """The rows that have a target, in the order of time; how many have none."""
+        time = self.project.preparation.time
+        value = time_of(rows, time, with_feedback) if time else "NULL"
+        columns = ", ".join(identifier(name) for name in (*rows.columns, ROW))
+        before = one_value(self.connection, f"SELECT count(*) FROM {identifier(rows.name)}")
+        self.connection.execute(
+            f"CREATE TEMP TABLE {ORDERED} AS SELECT {columns}, {value} AS {identifier(TIME)} "
+            f"FROM {identifier(rows.name)} WHERE {target.value} IS NOT NULL "
+            f"ORDER BY {identifier(TIME)} NULLS FIRST, {identifier(ROW)}"
+        )
+        self.connection.execute(f"DROP TABLE {identifier(rows.name)}")
+        after = one_value(self.connection, f"SELECT count(*) FROM {ORDERED}")
+        return Table(ORDERED, rows.columns), before - after
+
+    def _values(self, rows: Table, target: Target) -> NDArray[np.float64] | NDArray[np.int64]:
+        if target.task is Task.REGRESSION:
+            return fetch_column(self.connection, rows.name, target.value)
+        cases = " ".join(
+            f"WHEN {literal(each)} THEN {place}" for place, each in enumerate(target.classes)
+        )
+        indices = fetch_column(self.connection, rows.name, f"CASE {target.value} {cases} END")
+        return indices.astype(np.int64)
+
+    def _signature(
+        self, chosen: Chosen, seen: Chosen, task: Task, classes: tuple[str, ...]
+    ) -> Signature:
+        ignored = (*chosen.ignored, *seen.ignored)
+        if not seen.columns:
+            reasons = "; ".join(f"'{name}' {reason}" for name, reason in ignored)
+            raise PreparationRefusedError(f"no column is left to learn from: {reasons}")
+        return Signature(self.project.target, task, seen.columns, classes, ignored)
+
+    def _write(self, rows: Table, holdout: Holdout, path: Path) -> None:
+        """Write the prepared rows for people and tools, in order.
+
+        Without DuckDB's temporary file beside it, which the locked engine may not write.
+        """
+        held = np.flatnonzero(holdout.held).astype(np.int64)
+        columns = ", ".join(identifier(name) for name in rows.columns)
+        taken = HOLDOUT in {name.casefold() for name in rows.columns}
+        name = f"evergreen.{HOLDOUT}" if taken else HOLDOUT
+        self.connection.execute(
+            f"COPY (SELECT {columns}, {PLACE} IN (SELECT unnest($held)) AS {identifier(name)} "
+            f"FROM (SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {ORDERED})) "
+            f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+            {"held": held},
+        )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The classes that training rows have, and the rows (`kept`) whose class is among them."""
+
+    classes: tuple[str, ...]
+    values: NDArray[np.float64] | NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
+
+
+def _known(
+    values: NDArray[np.float64] | NDArray[np.int64], target: Target, holdout: Holdout
+) -> _Known:
+    """Leave out rows whose class no training row has: no model could name it."""
+    every = np.ones(len(values), dtype=bool)
+    if target.task is Task.REGRESSION:
+        return _Known((), values, every)
+    places = values.astype(np.int64)
+    counts = np.bincount(places[~holdout.held], minlength=len(target.classes))
+    there = np.flatnonzero(counts)
+    if len(there) < 2:  # noqa: PLR2004
+        only = target.classes[there[0]]
+        raise PreparationRefusedError(
+            f"{holdout.sentence}, and all rows to learn from are '{only}'; add rows or divide "
+            "them in another way"
+        )
+    kept = counts[places] > 0
+    notes = tuple(
+        f"class '{each}' occurs only in rows that are held out: they are left out"
+        for each, count in zip(target.classes, counts, strict=True)
+        if count == 0
+    )
+    renumbered = np.cumsum(counts > 0) - 1
+    return _Known(tuple(target.classes[i] for i in there), renumbered[places], kept, notes)
+
+
+def _advice(made: TrainingSet, project: ProjectFile) -> list[str]:
+    """What an owner should know and may want to change."""
+    notes = []
+    moments = [column.name for column in made.signature.columns if column.kind is Kind.MOMENT]
+    if moments and project.preparation.time is None:
+        notes.append(
+            f"'{moments[0]}' is a time: if the model is to answer for later times, declare "
+            f"preparation.time, and the newest rows are held out"
+        )
+    if made.is_classification:
+        counts = np.bincount(
+            made.part(holdout=False).target.astype(np.int64), minlength=len(made.signature.classes)
+        )
+        notes += [
+            f"class '{each}' has only {count} rows to learn from"
+            for each, count in zip(made.signature.classes, counts, strict=True)
+            if count < FEW_ROWS
+        ]
+    return notes

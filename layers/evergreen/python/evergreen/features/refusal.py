@@ -1,0 +1,33 @@
+"""Why a training set cannot be made: which step, which column, which value, what next."""
+
+from __future__ import annotations
+
+
+class PreparationRefusedError(ValueError):
+    """The declared preparation does not fit the data; the message says what to change.
+
+    `step` counts the declared steps from 1 and is None outside of them; `kind` is its key.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        step: int | None = None,
+        kind: str | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.step = step
+        self.kind = kind
+        self.column = column
+        self.value = value
+        where = f"step {step} ({kind}): " if step else ""
+        super().__init__(where + problem)
+
+    def at(self, step: int, kind: str) -> PreparationRefusedError:
+        """The same refusal, said of a step."""
+        return PreparationRefusedError(
+            self.problem, step=step, kind=kind, column=self.column, value=self.value
+        )

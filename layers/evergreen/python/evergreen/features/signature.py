@@ -1,0 +1,109 @@
+"""What a model is asked with and answers: its columns, their kinds, its target and classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """How a column is read: a number, a category (text), or a moment (date or time)."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    MOMENT = "moment"
+
+
+class Task(StrEnum):
+    """What is predicted: one of two classes, one of several, or a number."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+MOMENT_PARTS = ("month", "day", "weekday", "hour")
+"""The numbers that a moment is turned into, in order."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column that a model is asked with.
+
+    `categories` are the ones seen in training rows (category columns only); `minimum` and
+    `maximum` are the range seen there (number columns only).
+    """
+
+    name: str
+    kind: Kind
+    categories: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The columns of a model, in order, what it predicts, and which columns it leaves aside.
+
+    `classes` are the labels as text, in the order of the graph's probabilities; of a binary
+    target the positive class stands last. Empty for regression. `ignored` are columns of the
+    prepared rows that the model does not use, each with the reason.
+    """
+
+    target: str
+    task: Task
+    columns: tuple[Column, ...]
+    classes: tuple[str, ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """Names of the columns of `Encoded.numbers`: number columns, then parts of moments."""
+        numbers = [column.name for column in self.columns if column.kind is Kind.NUMBER]
+        parts = [
+            f"{column.name}.{part}"
+            for column in self.columns
+            if column.kind is Kind.MOMENT
+            for part in MOMENT_PARTS
+        ]
+        return (*numbers, *parts)
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """Names of the columns of `Encoded.categories`."""
+        return tuple(column.name for column in self.columns if column.kind is Kind.CATEGORY)
+
+    def without(self, reasons: dict[str, str]) -> Signature:
+        """The same signature with some columns ignored, each for the reason given."""
+        return replace(
+            self,
+            columns=tuple(column for column in self.columns if column.name not in reasons),
+            ignored=(*self.ignored, *reasons.items()),
+        )
+
+    def to_json(self) -> str:
+        """One JSON object; `from_json` reads it back equal."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Signature:
+        """Read what `to_json` wrote."""
+        plain: dict[str, Any] = json.loads(text)
+        return Signature(
+            target=plain["target"],
+            task=Task(plain["task"]),
+            columns=tuple(
+                Column(
+                    name=column["name"],
+                    kind=Kind(column["kind"]),
+                    categories=tuple(column["categories"]),
+                    minimum=column["minimum"],
+                    maximum=column["maximum"],
+                )
+                for column in plain["columns"]
+            ),
+            classes=tuple(plain["classes"]),
+            ignored=tuple((name, reason) for name, reason in plain["ignored"]),
+        )

@@ -1,0 +1,1 @@
+"""Watching a served model: windows, drift, performance and the retraining policy."""

@@ -1,0 +1,1 @@
+"""What is known and done: identity, derivation records, the catalogue, the journey."""

@@ -1,0 +1,170 @@
+"""The catalogue: what exists in a project, written by one function per transition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.registry.identity import dataset_version, digest_of
+from evergreen.registry.ports import Record, Table
+
+PROJECTS = "PROJECTS"
+CHAMPION = "champion"
+
+
+class ContendedError(Exception):
+    """A record changed under every attempt to write it; a retry can help."""
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A dataset at one moment: its version, and the digests of its parts by uploaded key."""
+
+    dataset: str
+    version: str
+    parts: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The distinct parts, sorted."""
+        return tuple(sorted({str(part["digest"]) for part in self.parts.values()}))
+
+    @property
+    def rows(self) -> int:
+        """The rows of the distinct parts."""
+        return sum({part["digest"]: int(part["rows"]) for part in self.parts.values()}.values())
+
+
+def project_pk(project: str) -> str:
+    """The partition of everything that belongs to a project."""
+    return f"PROJECT#{project}"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Reads and transitions over the catalogue table."""
+
+    table: Table
+
+    # ---- the project file
+
+    def project_file(self, project: str) -> ProjectFile | None:
+        """The newest valid project file."""
+        record = self.table.get(project_pk(project), "FILE")
+        return ProjectFile.model_validate(record.body["file"]) if record else None
+
+    def change_project(self, file: ProjectFile) -> tuple[str, tuple[str, ...]]:
+        """Record a valid project file; its digest and the sections that differ from the last."""
+        sections = {name: digest_of(part) for name, part in file.sections().items()}
+        digest = digest_of(sections)
+        before: Mapping[str, Any] = {}
+
+        def changed(record: Record | None) -> dict[str, Any]:
+            nonlocal before
+            before = record.body["sections"] if record else {}
+            return {"file": file.model_dump(mode="json"), "sections": sections, "digest": digest}
+
+        self._update(project_pk(file.project), "FILE", changed)
+        self.list_project(file.project)
+        return digest, tuple(name for name in sections if before.get(name) != sections[name])
+
+    def list_project(self, project: str) -> None:
+        """Make sure that the project is among those that can be listed."""
+        self.table.put(PROJECTS, project, {"project": project}, expected=0)
+
+    def projects(self) -> tuple[str, ...]:
+        """All projects that have uploaded anything."""
+        return tuple(record.sk for record in self.table.query(PROJECTS))
+
+    # ---- datasets
+
+    def dataset(self, project: str, dataset: str) -> DatasetVersion | None:
+        """The newest version of a dataset."""
+        record = self.table.get(project_pk(project), f"DATASET#{dataset}")
+        return _version(dataset, record) if record else None
+
+    def datasets(self, project: str) -> tuple[DatasetVersion, ...]:
+        """The newest version of every dataset of a project."""
+        records = self.table.query(project_pk(project), "DATASET#")
+        return tuple(_version(record.sk.removeprefix("DATASET#"), record) for record in records)
+
+    def put_part(
+        self, project: str, dataset: str, key: str, part: Mapping[str, Any]
+    ) -> DatasetVersion:
+        """Add or replace the part that an uploaded key names; the dataset's newest version."""
+
+        def with_part(record: Record | None) -> dict[str, Any]:
+            parts = {**(record.body["parts"] if record else {}), key: dict(part)}
+            version = dataset_version(str(item["digest"]) for item in parts.values())
+            return {"version": version, "parts": parts}
+
+        body = self._update(project_pk(project), f"DATASET#{dataset}", with_part)
+        self.list_project(project)
+        return DatasetVersion(dataset, body["version"], body["parts"])
+
+    # ---- models
+
+    def put_model(self, project: str, model: str, body: Mapping[str, Any]) -> None:
+        """Add what became known of a model version."""
+        self._update(
+            project_pk(project),
+            f"MODEL#{model}",
+            lambda record: {**(record.body if record else {}), **body, "model": model},
+        )
+
+    def model(self, project: str, model: str) -> Mapping[str, Any] | None:
+        """What is known of a model version."""
+        record = self.table.get(project_pk(project), f"MODEL#{model}")
+        return record.body if record else None
+
+    def alias(self, project: str, alias: str = CHAMPION) -> Record | None:
+        """The pointer itself: its body names the model, its version serves to move it."""
+        return self.table.get(project_pk(project), f"ALIAS#{alias}")
+
+    def move_alias(
+        self, project: str, alias: str, body: Mapping[str, Any], *, expected: int
+    ) -> bool:
+        """Point an alias at `body["model"]`, if it was not moved since version `expected`."""
+        return self.table.put(project_pk(project), f"ALIAS#{alias}", body, expected=expected)
+
+    # ---- other records of a project
+
+    def put(self, project: str, kind: str, identity: str, body: Mapping[str, Any]) -> None:
+        """Write a decision, window or other record of a project (the last write counts)."""
+        self._update(project_pk(project), f"{kind}#{identity}", lambda _: dict(body))
+
+    def get(self, project: str, kind: str, identity: str = "") -> Mapping[str, Any] | None:
+        """One such record."""
+        record = self.table.get(project_pk(project), f"{kind}#{identity}")
+        return record.body if record else None
+
+    def retraining(self, project: str) -> Record | None:
+        """The last retraining that was asked for; its version serves to ask for the next."""
+        return self.table.get(project_pk(project), "RETRAIN")
+
+    def begin_retraining(self, project: str, body: Mapping[str, Any], *, expected: int) -> bool:
+        """Note a retraining, if no other began since version `expected` of the record."""
+        return self.table.put(project_pk(project), "RETRAIN", body, expected=expected)
+
+    def newest(self, project: str, kind: str, limit: int = 100) -> Sequence[Mapping[str, Any]]:
+        """The records of a kind, the last identity first."""
+        found = self.table.query(project_pk(project), f"{kind}#", newest_first=True, limit=limit)
+        return [record.body for record in found]
+
+    def _update(
+        self, pk: str, sk: str, change: Callable[[Record | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        for _ in range(50):
+            record = self.table.get(pk, sk)
+            body = change(record)
+            if record and dict(record.body) == body:
+                return body
+            if self.table.put(pk, sk, body, expected=record.version if record else 0):
+                return body
+        raise ContendedError(f"{pk} {sk}")
+
+
+def _version(dataset: str, record: Record) -> DatasetVersion:
+    return DatasetVersion(dataset, record.body["version"], record.body["parts"])

@@ -1,0 +1,1 @@
+"""Answering prediction requests with an exported graph."""

@@ -1,0 +1,1 @@
+"""The search for a model: families, plan, trials, refit and export."""

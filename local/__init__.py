@@ -1,0 +1,1 @@
+"""The embedded local cloud: `python -m local up|down|deploy|logs|status`."""

@@ -1,0 +1,80 @@
+"""A profile counts and describes all parts together, in JSON, the same each time."""
+
+import json
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+
+from evergreen.data.profile import Profile, profile
+from tests.unit.data.uploads import write_parquet
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[Path]:
+    return [
+        write_parquet(
+            tmp_path / f"{start}.parquet",
+            "SELECT i::BIGINT AS n, CASE WHEN i % 4 = 0 THEN NULL ELSE i / 10 END AS x, "
+            "'c' || (i % 3) AS c, DATE '2020-01-01' + i::INTEGER AS d, NULL::VARCHAR AS gap "
+            f"FROM range({start}, {start + 100}) r(i)",
+        )
+        for start in (0, 100)
+    ]
+
+
+def columns(made: Profile) -> dict[str, dict[str, object]]:
+    return {column["name"]: column for column in made.to_plain()["columns"]}
+
+
+def test_values_are_counted_over_all_parts(parts: list[Path]) -> None:
+    made = profile(parts)
+    assert made.rows == 200
+    assert {name: (each["count"], each["nulls"]) for name, each in columns(made).items()} == {
+        "n": (200, 0),
+        "x": (150, 50),
+        "c": (200, 0),
+        "d": (200, 0),
+        "gap": (0, 200),
+    }
+
+
+def test_numbers_agree_with_another_computation(parts: list[Path]) -> None:
+    n = columns(profile(parts))["n"]
+    values = list(range(200))
+    assert (n["minimum"], n["maximum"]) == (0, 199)
+    assert n["mean"] == pytest.approx(statistics.mean(values))
+    assert n["std"] == pytest.approx(statistics.stdev(values))
+    assert n["quantiles"]["0.5"] == statistics.median(values)  # type: ignore[index]
+    assert sum(n["histogram"]["counts"]) == 200  # type: ignore[index]
+    assert len(n["histogram"]["edges"]) == len(n["histogram"]["counts"]) + 1  # type: ignore[index]
+
+
+def test_texts_show_their_most_frequent_values(parts: list[Path]) -> None:
+    assert columns(profile(parts))["c"]["top"] == [("c0", 67), ("c1", 67), ("c2", 66)]
+
+
+def test_dates_show_their_range(parts: list[Path]) -> None:
+    d = columns(profile(parts))["d"]
+    assert (d["minimum"], d["maximum"]) == ("2020-01-01", "2020-07-18")
+
+
+def test_a_profile_is_json_and_the_same_each_time(parts: list[Path]) -> None:
+    plain = json.dumps(profile(parts).to_plain(), allow_nan=False)
+    assert json.dumps(profile(parts).to_plain(), allow_nan=False) == plain
+
+
+def test_extreme_numbers_do_not_overflow(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "wide.parquet", "SELECT unnest([-1.7e308, 0.0, 1.7e308])::DOUBLE AS x"
+    )
+    x = columns(profile([path]))["x"]
+    assert x["mean"] == 0
+    assert math.isfinite(x["std"])  # type: ignore[arg-type]
+    assert sum(x["histogram"]["counts"]) == 3  # type: ignore[index]
+
+
+def test_one_value_has_one_bin(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "same.parquet", "SELECT 7::BIGINT AS x FROM range(5)")
+    assert columns(profile([path]))["x"]["histogram"] == {"edges": [7.0, 7.0], "counts": [5]}

@@ -1,0 +1,86 @@
+"""Files that tests upload, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from evergreen.data.ingestion import IngestedPart, Reason, UploadRefusedError, ingest
+from evergreen.data.schema import Schema
+
+
+@dataclass(frozen=True)
+class Uploader:
+    """Ingests small files in a directory of its own."""
+
+    directory: Path
+
+    def take(
+        self,
+        content: str | bytes,
+        *,
+        known: Schema | None = None,
+        required: Sequence[str] = (),
+    ) -> IngestedPart:
+        source = self.directory / "source"
+        source.write_bytes(content.encode() if isinstance(content, str) else content)
+        for written in (self.destination, self.quarantine):
+            written.unlink(missing_ok=True)
+        return ingest(
+            source,
+            "people.csv",
+            self.destination,
+            known=known,
+            required=required,
+            destination_quarantine=self.quarantine,
+        )
+
+    def refused(self, content: str | bytes, **arguments: Any) -> tuple[Reason, ...]:
+        with pytest.raises(UploadRefusedError) as caught:
+            self.take(content, **arguments)
+        assert not self.destination.exists()
+        assert not self.quarantine.exists()
+        return caught.value.reasons
+
+    @property
+    def destination(self) -> Path:
+        return self.directory / "rows.parquet"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.directory / "refused.parquet"
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return read(self.destination)
+
+    def bad_rows(self) -> list[tuple[Any, ...]]:
+        return read(self.quarantine)
+
+    def codes(self) -> list[tuple[int, list[str]]]:
+        """Line and codes of each bad row."""
+        return [(line, [each["code"] for each in why]) for line, _, why in self.bad_rows()]
+
+
+def read(path: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT * FROM read_parquet('{path}')").fetchall()
+
+
+def write_parquet(path: Path, query: str) -> Path:
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def types(part: IngestedPart) -> dict[str, str]:
+    return {column.name: column.type for column in part.schema.columns}
+
+
+def numbered(count: int, line: str = "{i},{i}.5,b{i}") -> str:
+    """`count` good rows, to stand around a bad one."""
+    return "".join(line.replace("{i}", str(i)) + "\n" for i in range(count))
