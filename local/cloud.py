@@ -27,6 +27,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOCAL_VALUES = {
     # A person is waiting: a burst of uploads settles within a second.
     "SettleSeconds": "0",
+    "CaptureWindowSeconds": "1",
     # One trial per core of a small laptop.
     "TrialConcurrency": "2",
     "SweepSchedule": "rate(1 minute)",

@@ -33,7 +33,12 @@ def handler(event: dict, _: object) -> dict:
         if "fail" in json.dumps(body):
             failures.append({"itemIdentifier": record["messageId"]})
             continue
-        note = {"edition": EDITION, "body": body, "python": os.sys.prefix}
+        note = {
+            "edition": EDITION,
+            "body": body,
+            "python": os.sys.prefix,
+            "batch": len(event["Records"]),
+        }
         table.put_item(
             TableName=os.environ["CATALOGUE_TABLE"],
             Item={

@@ -62,6 +62,15 @@ def test_messages_wake_trials_and_captures(watcher: Watcher) -> None:
     assert watcher.noted("capture_predictions", began)["body"] == {"to": "CapturePredictionsQueue"}
 
 
+def test_captures_are_gathered_for_their_window(watcher: Watcher) -> None:
+    sqs, queue = watcher.cloud.client("sqs"), watcher.physical("CapturePredictionsQueue")
+    began = time.time()
+    for count in (10, 5):
+        entries = [{"Id": str(n), "MessageBody": '{"window": true}'} for n in range(count)]
+        sqs.send_message_batch(QueueUrl=queue, Entries=entries)
+    assert watcher.noted("capture_predictions", began)["batch"] == 15
+
+
 def test_functions_run_under_the_interpreter_of_the_checkout(watcher: Watcher) -> None:
     began = watcher.say("LabelsJoined", {"project": "p"})
     assert watcher.noted("decide_retrain", began)["python"] == sys.prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 
@@ -9,15 +10,23 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from ministack.core.lambda_runtime import Worker
+from ministack.services import lambda_svc
 
 from tests.local.watching import Watcher
 
 
 def test_it_waits_for_log_lines_as_long_as_we_think_before_we_shorten_it() -> None:
-    # local/ministack_process.py replaces these three, by position.
+    # local/ministack_process.py replaces it by one that takes the same.
     names = Worker._drain_stderr_bounded.__code__.co_varnames[1:4]
     assert names == ("first_line_wait", "idle_confirm", "hard_cap")
     assert Worker._drain_stderr_bounded.__defaults__ == (0.050, 0.005, 0.250)
+
+
+def test_it_overlooks_the_batching_window_before_we_mind_it() -> None:
+    # local/ministack_process.py replaces the receiving of a trigger's batch.
+    poll = inspect.getsource(lambda_svc._poll_sqs)
+    assert "BatchingWindow" not in poll
+    assert "_sqs._receive_messages_for_esm(queue_url, batch_size)" in poll
 
 
 def test_an_alarm_overlooks_its_dimensions(watcher: Watcher) -> None:

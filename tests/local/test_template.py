@@ -85,6 +85,8 @@ def test_every_queue_waits_six_times_as_long_as_its_function_may_run(expanded: E
         queue = queues[queue_of(trigger["EventSourceArn"])]
         function = functions[trigger["FunctionName"]["Ref"]]
         window = trigger.get("MaximumBatchingWindowInSeconds", 0)
+        if isinstance(window, dict):
+            window = expanded.template["Parameters"][window["Ref"]]["MaxValue"]
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
         assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
