@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from evergreen.cloud.runtime import Stage
-from evergreen.monitoring.captures import write_captures
+from evergreen.monitoring.captures import CaptureInvalidError, check_message, write_captures
 from evergreen.registry.identity import capture_key, digest_of
 
 logger = Logger()
@@ -17,19 +17,25 @@ stage = Stage("capture_predictions", lease_seconds=180)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """One object per project and batch; a project whose write fails is delivered again alone."""
-    records = defaultdict(list)
+    """One object per project and batch; what cannot be stored is delivered again alone."""
+    records, failed = defaultdict(list), []
     for record in event["Records"]:
-        records[json.loads(record["body"])["project"]].append(record)
-    failed = []
+        try:
+            message = json.loads(record["body"])
+            check_message(message)
+            records[message["project"]].append((record, message))
+        except (CaptureInvalidError, KeyError, json.JSONDecodeError):
+            # After its last delivery it lies in the dead-letter queue, where somebody can look.
+            logger.exception("no capture", message_id=record["messageId"])
+            failed.append(record)
     for project, batch in records.items():
         try:
-            write(project, [json.loads(record["body"]) for record in batch])
+            write(project, [message for _, message in batch])
         except Exception:
             logger.exception("captures not written", project=project)
-            failed += [{"itemIdentifier": record["messageId"]} for record in batch]
+            failed += [record for record, _ in batch]
     logger.info("captured", messages=len(event["Records"]), failed=len(failed))
-    return {"batchItemFailures": failed}
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
 
 
 def write(project: str, messages: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
+from evergreen.contracts.events import Event, event_id
 from evergreen.contracts.facts import (
     DriftDetected,
     Fact,
@@ -14,7 +15,7 @@ from evergreen.contracts.facts import (
     RetrainRequested,
 )
 from evergreen.contracts.project_file import ProjectFile
-from evergreen.monitoring.policy import decide
+from evergreen.monitoring.policy import Decision, decide
 from evergreen.registry.identity import dataset_version
 from evergreen.registry.ports import Record
 
@@ -54,13 +55,17 @@ def newest_label(project: str) -> str | None:
 
 def consider(message: Message, project: str, fact: Fact | None) -> None:
     """One decision; nothing noticed since the last retraining needs none."""
+    before = stage.catalogue.retraining(project)
+    if before and not before.body["asked"]:
+        # Whoever began it ended before it was asked for.
+        ask(project, before)
+        return
     file = stage.catalogue.project_file(project)
     signals = stage.catalogue.get(project, "SIGNALS") or {}
     wanted = [kind for kind in file.retraining.on if kind in signals] if file else []
     if file is None or not wanted:
         return
     parts = stage.catalogue.newest(project, "LABELLED", 10_000)
-    before = stage.catalogue.retraining(project)
     last = before.body if before else {}
     clock = max(str(signals[kind]) for kind in signals)
     decision = decide(
@@ -71,8 +76,6 @@ def consider(message: Message, project: str, fact: Fact | None) -> None:
         new_labels=sum(int(part["rows"]) for part in parts) - int(last.get("labels", 0)),
         running=is_running(project, last),
     )
-    identity = f"{now().isoformat()}#{message.message_id}"
-    because = f"{fact.name}: {fact.summary}" if fact else "schedule"
     body = {
         "kind": "retraining",
         "at": now().isoformat(),
@@ -81,12 +84,14 @@ def consider(message: Message, project: str, fact: Fact | None) -> None:
         "reason": decision.reason,
         "because": decision.because,
         "signals": dict(signals),
-        "asked_by": because,
+        "asked_by": f"{fact.name}: {fact.summary}" if fact else "schedule",
     }
-    if decision.retrain and not begin(file, parts, clock, identity, before):
-        return  # Another message has just asked; it has said why.
-    stage.catalogue.put(project, "DECISION", identity, body)
-    if not decision.retrain:
+    identity = f"{body['at']}#{message.message_id}"
+    if decision.retrain:
+        if begun := begin(message, file, parts, body, identity, before):
+            ask(project, begun)
+    elif not said_before(project, decision):
+        stage.catalogue.put(project, "DECISION", identity, body)
         stage.say(
             message,
             RetrainDeclined(
@@ -96,34 +101,53 @@ def consider(message: Message, project: str, fact: Fact | None) -> None:
                 decision=identity,
             ),
         )
-        return
-    feedback = dataset_version(str(part["part"]) for part in parts) if parts else None
-    stage.catalogue.put(project, "SIGNALS", "", {})
-    stage.say(
-        message,
-        RetrainRequested(
-            project=project, reason=decision.reason, feedback=feedback, decision=identity
-        ),
-    )
+
+
+def said_before(project: str, decision: Decision) -> bool:
+    """Whether the last that was decided of the project is the same no, for the same reason."""
+    last = next(iter(stage.catalogue.newest(project, "DECISION", 1)), {})
+    return bool(last.get("decision") == "decline" and last.get("reason") == decision.reason)
 
 
 def begin(
+    message: Message,
     file: ProjectFile,
     parts: Sequence[Mapping[str, Any]],
-    clock: str,
+    decision: Mapping[str, Any],
     identity: str,
     before: Record | None,
-) -> bool:
-    """Remember what a retraining answers; False if another began meanwhile."""
-    body = {
-        "at": clock,
-        "wall_at": now().isoformat(),
-        "labels": sum(int(part["rows"]) for part in parts),
-        "decision": identity,
-    }
-    return stage.catalogue.begin_retraining(
-        file.project, body, expected=before.version if before else 0
+) -> Record | None:
+    """Note a retraining that is to be asked for; None if another message has just begun one."""
+    fact = RetrainRequested(
+        project=file.project,
+        reason=str(decision["reason"]),
+        feedback=dataset_version(str(part["part"]) for part in parts) if parts else None,
+        decision=identity,
     )
+    event = Event(fact, event_id(identity, fact), message.correlation_id, now())
+    body = {
+        "at": decision["event_time"],
+        "wall_at": decision["at"],
+        "labels": sum(int(part["rows"]) for part in parts),
+        "decision": dict(decision),
+        "event": event.to_plain(),
+        "asked": False,
+    }
+    version = before.version if before else 0
+    if not stage.catalogue.begin_retraining(file.project, body, expected=version):
+        return None
+    return stage.catalogue.retraining(file.project)
+
+
+def ask(project: str, begun: Record) -> None:
+    """Ask for a retraining that was begun; asked twice, it is the same event."""
+    event = Event.from_plain(begun.body["event"])
+    identity = str(begun.body["event"]["detail"]["decision"])
+    stage.catalogue.put(project, "DECISION", identity, begun.body["decision"])
+    stage.catalogue.put(project, "SIGNALS", "", {})
+    stage.say_events([event])
+    asked = {**begun.body, "asked": True}
+    stage.catalogue.begin_retraining(project, asked, expected=begun.version)
 
 
 def is_running(project: str, last: Mapping[str, Any]) -> bool:
