@@ -51,7 +51,7 @@ setup: .venv/.local ## Install what the demo and the local cloud need into .venv
 	@touch $@
 
 .venv-sam/.installed: requirements/sam.txt .venv/.installer
-	@echo "Installing AWS SAM CLI into .venv-sam"
+	@echo "Installing AWS SAM CLI and AWS CLI into .venv-sam"
 	@.venv/bin/python -m venv .venv-sam
 	@$(call install_into,.venv-sam,$<)
 	@touch $@
