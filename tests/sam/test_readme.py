@@ -19,8 +19,10 @@ README = (CHECKOUT / "README.md").read_text()
 
 def commands(heading: str) -> list[str]:
     """The shell blocks under a heading of the README."""
-    (section,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ )", README, re.M | re.S)
-    return re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    (section,) = re.findall(
+        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ )", README, re.MULTILINE | re.DOTALL
+    )
+    return re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
