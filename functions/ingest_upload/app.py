@@ -11,6 +11,7 @@ from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
 from evergreen.data.ingestion import UploadRefusedError, ingest
+from evergreen.data.observations import Observed, together
 from evergreen.data.profile import profile
 from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import DatasetVersion
@@ -21,6 +22,7 @@ from evergreen.registry.identity import (
     digest_of,
     digest_of_file,
     part_key,
+    part_observed_key,
     part_quarantine_key,
     upload_quarantine_key,
 )
@@ -71,10 +73,13 @@ def derive_part(
     """The typed part of a file, made once for equal bytes; or why it is `refused`."""
     file = stage.catalogue.project_file(project)
     required = [file.target] if file and file.dataset == dataset and not derives(file) else []
-    known = known_schema(project, dataset, upload.key)
+    others = other_parts(project, dataset, upload.key)
+    known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
+    before = together(observed(part) for part in others)
     inputs = {
         "content": digest_of_file(source),
         "known": known.to_plain() if known else None,
+        "before": digest_of(before.to_plain()) if before else None,
         "required": required,
     }
 
@@ -86,12 +91,15 @@ def derive_part(
                 Path(upload.key).name,
                 rows,
                 known=known,
+                before=before,
                 required=required,
                 destination_quarantine=refused,
             )
         except UploadRefusedError as error:
             return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
         stage.lake.store(rows, part_key(derivation.key))
+        seen = json.dumps(made.observed.to_plain()).encode()
+        stage.lake.write(part_observed_key(derivation.key), seen)
         if made.quarantined_rows:
             stage.lake.store(refused, part_quarantine_key(derivation.key))
         return Outcome(
@@ -116,12 +124,16 @@ def derives(file: Any) -> bool:
     return any(file.target in (step.derive or {}) for step in file.preparation.steps)
 
 
-def known_schema(project: str, dataset: str, key: str) -> Schema | None:
-    """What the other parts of the dataset look like."""
+def other_parts(project: str, dataset: str, key: str) -> list[Mapping[str, Any]]:
+    """The parts of the dataset that `key` does not name, in a lasting order."""
     version = stage.catalogue.dataset(project, dataset)
-    others = version.parts.items() if version else ()
-    schemas = [Schema.from_plain(part["schema"]) for other, part in others if other != key]
-    return unify(schemas) if schemas else None
+    parts = version.parts if version else {}
+    return [parts[other] for other in sorted(parts) if other != key]
+
+
+def observed(part: Mapping[str, Any]) -> Observed:
+    """What was seen of a part when it was written."""
+    return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part["part"]))))
 
 
 def write_profile(message: Message, project: str, version: DatasetVersion, directory: Path) -> None:

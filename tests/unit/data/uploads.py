@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from evergreen.data.ingestion import IngestedPart, Reason, UploadRefusedError, ingest
+from evergreen.data.observations import Observed
 from evergreen.data.schema import Schema
 
 
@@ -25,7 +26,9 @@ class Uploader:
         content: str | bytes,
         *,
         known: Schema | None = None,
+        before: Observed | None = None,
         required: Sequence[str] = (),
+        key: Sequence[str] = (),
     ) -> IngestedPart:
         source = self.directory / "source"
         source.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -36,9 +39,16 @@ class Uploader:
             "people.csv",
             self.destination,
             known=known,
+            before=before,
             required=required,
+            key=key,
             destination_quarantine=self.quarantine,
         )
+
+    def take_after(self, first: str | bytes, content: str | bytes) -> IngestedPart:
+        """Ingest a part of a dataset that so far holds `first`."""
+        before = self.take(first)
+        return self.take(content, known=before.schema, before=before.observed)
 
     def refused(self, content: str | bytes, **arguments: Any) -> tuple[Reason, ...]:
         with pytest.raises(UploadRefusedError) as caught:

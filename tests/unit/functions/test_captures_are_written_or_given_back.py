@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +11,8 @@ from tests.unit.functions.conftest import Function
 
 
 @pytest.fixture
-def capturer(function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch) -> Function:
-    made = function("capture_predictions")
-    monkeypatch.setattr(made.lake, "store", lambda path, key: store(made, path, key), raising=False)
-    return made
-
-
-def store(made: Function, path: Path, key: str) -> None:
-    made.lake.write(key, path.read_bytes())
+def capturer(function: Callable[[str], Function]) -> Function:
+    return function("capture_predictions")
 
 
 def capture(prediction_id: str, project: str = "p", **changed: Any) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.data.engine import connect, identifier, literal, parquet
+from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, ragged
+from evergreen.data.engine import connect, identifier, literal
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
+from evergreen.data.observations import Observed, observe
 from evergreen.data.parquet_columns import column_type, text_in_parquet, typed_column
 from evergreen.data.quarantine import NOUNS, misfit_rows, write_quarantine
 from evergreen.data.readings import readings_for
@@ -32,13 +34,21 @@ __all__ = ["IngestedPart", "Reason", "UploadRefusedError", "ingest"]
 class IngestedPart:
     """What a file became: its columns, how many rows were taken and refused, what to know.
 
-    `rows` + `quarantined_rows` are the rows of the file.
+    `rows` + `quarantined_rows` are the rows of the file. `notes` say how it was read, `anomalies`
+    how it differs from the dataset so far.
     """
 
     schema: Schema
     rows: int
     quarantined_rows: int
-    warnings: tuple[str, ...]
+    observed: Observed
+    notes: tuple[str, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything to know, in sentences."""
+        return (*self.notes, *(anomaly.message for anomaly in self.anomalies))
 
 
 @dataclass(frozen=True)
@@ -78,13 +88,16 @@ def ingest(
     destination: Path,
     *,
     known: Schema | None = None,
+    before: Observed | None = None,
     required: Sequence[str] = (),
+    key: Sequence[str] = (),
     destination_quarantine: Path | None = None,
 ) -> IngestedPart:
     """Write the good rows of `source` to `destination` and the bad ones to the quarantine.
 
-    `name` is what messages call the file. `known` is the schema of the dataset so far, `required`
-    are columns that must be there. The quarantine is written only if rows were refused.
+    `name` is what messages call the file. `known` is the schema of the dataset so far, `before`
+    what was seen of it; `required` are columns that must be there, `key` those whose values name
+    a row. The quarantine is written only if rows were refused.
 
     Raises UploadRefusedError, before anything is written, if the file is no table, lacks a
     required column, has columns whose types changed, or has too many bad rows.
@@ -99,11 +112,21 @@ def ingest(
                 f"COPY ({made.good_rows}) TO {literal(str(destination))} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
-            schema = _schema(connection, made, destination)
+            rows = made.staged.rows - made.misfitting
+            typed = [(column.name, column.type) for column in made.columns]
+            seen = observe(connection, destination, typed, rows)
+            found = (
+                *ragged(_ragged_rows(made.staged), len(made.columns)),
+                *duplicate_keys(connection, destination, key, seen),
+                *(compare(connection, destination, seen, before) if before else ()),
+            )
+            # A declared key may be one that was observed as well.
+            anomalies = tuple({(each.code, each.column): each for each in found}.values())
             if made.quarantined_rows:
                 write_quarantine(connection, made.bad_rows(connection), quarantine, scratch)
-    rows = made.staged.rows - made.misfitting
-    return IngestedPart(schema, rows, made.quarantined_rows, made.warnings)
+    return IngestedPart(
+        _schema(made, seen), rows, made.quarantined_rows, seen, made.warnings, anomalies
+    )
 
 
 def understand(
@@ -132,7 +155,6 @@ def understand(
         *(file.warnings if isinstance(file, DelimitedFile) else ()),
         *left_out,
         *(warning for column in columns for warning in column.warnings),
-        *_compared(columns, known),
     )
     misfitting = misfitting_rows(connection, staged.source, columns)
     return Understood(file, staged, columns, misfitting, warnings)
@@ -219,19 +241,6 @@ def _refuse_changed(
         raise UploadRefusedError(reasons)
 
 
-def _compared(columns: Sequence[Inferred], known: Schema | None) -> tuple[str, ...]:
-    """What is new and what is gone, compared with the dataset so far."""
-    if known is None:
-        return ()
-    here = {column.name.casefold() for column in columns}
-    gone = [each.name for each in known.columns if each.name.casefold() not in here]
-    new = [each.name for each in columns if known.column(each.name) is None]
-    return (
-        *(f"column '{name}' is not in this file: its values are missing" for name in gone),
-        *(f"column '{name}' is new: it is missing in the dataset's other parts" for name in new),
-    )
-
-
 def _refuse_mostly_bad(connection: duckdb.DuckDBPyConnection, made: Understood, name: str) -> None:
     total = made.staged.rows + len(made.staged.rejected)
     if made.quarantined_rows <= MOST_BAD_ROWS * total:
@@ -245,19 +254,22 @@ def _refuse_mostly_bad(connection: duckdb.DuckDBPyConnection, made: Understood, 
     raise UploadRefusedError([Reason("too_many_bad_rows", said), *shown])
 
 
-def _schema(connection: duckdb.DuckDBPyConnection, made: Understood, destination: Path) -> Schema:
+def _ragged_rows(staged: Staged) -> int:
+    ragged_codes = {"too_few_values", "too_many_values"}
+    return sum(any(why.code in ragged_codes for why in row.reasons) for row in staged.rejected)
+
+
+def _schema(made: Understood, seen: Observed) -> Schema:
     """The columns as they were written."""
-    absent = ", ".join(f"count(*) - count({identifier(each.name)})" for each in made.columns)
-    row = connection.execute(f"SELECT {absent} FROM {parquet([destination])}").fetchone()
     return Schema(
         tuple(
             ColumnSchema(
                 column.name,
                 column.type,
-                nullable=nulls > 0,
+                nullable=written.nulls > 0,
                 format=column.format,
                 empty=column.values == 0,
             )
-            for column, nulls in zip(made.columns, row or (), strict=True)
+            for column, written in zip(made.columns, seen.columns, strict=True)
         )
     )

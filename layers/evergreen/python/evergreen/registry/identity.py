@@ -100,6 +100,11 @@ def part_key(part: str) -> str:
     return f"parts/{part}/rows.parquet"
 
 
+def part_observed_key(part: str) -> str:
+    """Lake key of what was seen of a part's columns, which new parts are held against."""
+    return f"parts/{part}/observed.json"
+
+
 def part_quarantine_key(part: str) -> str:
     """Lake key of the rows of a part that were refused."""
     return f"quarantine/{part}/rows.parquet"

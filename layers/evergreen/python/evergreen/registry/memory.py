@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from evergreen.contracts.events import Event
@@ -81,6 +82,15 @@ class MemoryLake:
     def keys(self, prefix: str) -> Sequence[str]:
         """See Lake."""
         return sorted(key for key in self.contents if key.startswith(prefix))
+
+    def fetch(self, key: str, path: Path) -> Path:
+        """Copy an object to a file; raises NotInLakeError."""
+        path.write_bytes(self.read(key))
+        return path
+
+    def store(self, path: Path, key: str) -> None:
+        """Copy a file to an object, written once."""
+        self.write(key, path.read_bytes())
 
 
 class MemoryBus:

@@ -1,0 +1,39 @@
+"""`ingest_upload` takes files one by one, each held against the dataset so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from evergreen.contracts.facts import DatasetIngested
+from tests.unit.functions.conftest import Function
+from tests.unit.functions.uploading import Uploads
+
+ROWS = "id,colour\n" + "".join(f"{i},{'red' if i % 2 else 'blue'}\n" for i in range(60))
+
+
+@pytest.fixture
+def uploads(function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch) -> Uploads:
+    return Uploads(function("ingest_upload"), monkeypatch)
+
+
+def test_a_second_part_is_held_against_the_first(uploads: Uploads) -> None:
+    uploads.put("uploads/p/d/1.csv", ROWS)
+    uploads.put("uploads/p/d/2.csv", ROWS.replace("red", "green"))
+    first, second = uploads.said(DatasetIngested)
+    assert first.warnings == ()
+    assert second.warnings == ("column 'colour' has new categories: 'green' (30)",)
+
+
+def test_a_replaced_part_is_not_held_against_itself(uploads: Uploads) -> None:
+    uploads.put("uploads/p/d/1.csv", ROWS)
+    uploads.put("uploads/p/d/1.csv", ROWS.replace("red", "green"))
+    assert uploads.said(DatasetIngested)[-1].warnings == ()
+
+
+def test_the_same_bytes_again_change_nothing(uploads: Uploads) -> None:
+    for _ in range(2):
+        uploads.put("uploads/p/d/1.csv", ROWS)
+    first, second = uploads.said(DatasetIngested)
+    assert first == second

@@ -1,0 +1,57 @@
+"""Uploads to `ingest_upload`, from a bucket in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from evergreen.contracts.facts import Fact
+from evergreen.contracts.objects import UploadedObject
+from tests.unit.functions.conftest import Function
+
+F = TypeVar("F", bound=Fact)
+
+
+@dataclass
+class Uploads:
+    """The uploads bucket, versioned, and the function that it wakes."""
+
+    ingest: Function
+    patch: pytest.MonkeyPatch
+    versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.patch.setattr(self.ingest.app, "fetch_upload", self._fetch)
+
+    def _fetch(self, upload: UploadedObject, path: Path, _: int) -> Path:
+        path.write_bytes(self.versions[upload.key, str(upload.version_id)])
+        return path
+
+    def put(self, key: str, content: str | bytes, at: str = "2026-01-01T00:00:00Z") -> None:
+        """Upload a file and have it taken."""
+        self.take(self.event(key, content, at))
+
+    def event(
+        self, key: str, content: str | bytes, at: str = "2026-01-01T00:00:00Z"
+    ) -> dict[str, Any]:
+        """Upload a file; the event that says so."""
+        version = f"v{len(self.versions) + 1}"
+        self.versions[key, version] = content.encode() if isinstance(content, str) else content
+        subject = {"key": key, "version-id": version, "etag": version}
+        return {
+            "id": version,
+            "time": at,
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "uploads"}, "object": subject},
+        }
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Deliver an event; fails if the function does."""
+        assert self.ingest.take(event) == []
+
+    def said(self, kind: type[F]) -> list[F]:
+        """The facts of a kind, in order."""
+        return [fact for fact in self.ingest.said if isinstance(fact, kind)]
