@@ -1,0 +1,106 @@
+"""A reading's shortcut is only ever a faster way to the value that its pattern gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from evergreen.data.readings import READINGS, Reading, cleaned
+
+QUICK = [reading for reading in READINGS if reading.sure != "false"]
+
+ODD = [
+    *(
+        "1_000",
+        "1.5",
+        "1e3",
+        "1E3",
+        "0x1F",
+        "+5",
+        "-0",
+        "007",
+        " 5",
+        "5 ",
+        "5\u00a0",
+        "5\v",
+        "\f5",
+        "5\n",
+        "1.",
+        ".5",
+    ),
+    *("1e400", "-1e400", "inf", "-Infinity", "nan", "NaN", "NA", "?", "", "None", "1,5", "١٢"),
+    *("1234567890123456789", "123456789012345678", "12345678901234567890.5", "9223372036854775808"),
+    *("true", "TRUE", "t", "yes", "1", "0", "false ", "2024-02-30", "2024-02-29", "2024-2-9"),
+    *("2024-01-01 (BC)", "infinity", "epoch", "20240101", "2024/01/01", "12024-01-01"),
+    *("2024-01-01 10:00:00", "2024-01-01T10:00:00Z", "2024-01-01 25:00:00", "2024-01-01 10:00"),
+    *("2024-01-01 10:00:00+02", "2024-01-01 10:00:60", "2024-01-01T10:00:00z", "-024-01-01"),
+    *(
+        "2024-01-01 1_:00:00",
+        "2024-01-01 UTC:00:00",
+        "2024-01-01T24:00:00Z",
+        "1e-3",
+        "--1",
+        "0.1.2",
+    ),
+]
+
+pieces = st.sampled_from([*"0123456789+-._,eEx/:TZ tfn\u00a0\t\n\v\f\r'", *ODD])
+texts = st.one_of(
+    st.lists(pieces, max_size=8).map("".join),
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.datetimes().map(lambda when: when.isoformat(" ")),
+    st.datetimes().map(lambda when: when.isoformat() + "Z"),
+    st.dates().map(str),
+)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.execute("SET TimeZone = 'UTC'")
+        yield opened
+
+
+@pytest.mark.parametrize("reading", QUICK, ids=lambda reading: reading.type)
+@settings(max_examples=60, deadline=None)
+@given(written=st.lists(texts, min_size=1, max_size=200))
+@example(written=ODD)
+def test_a_sure_text_has_the_form_and_the_value_of_its_pattern(
+    connection: duckdb.DuckDBPyConnection, reading: Reading, written: list[str]
+) -> None:
+    pattern = f"CASE WHEN {reading.looks} THEN {reading.value} END".replace("{v}", "c")
+    sure, cast = (sql.replace("{v}", "v") for sql in (reading.sure, reading.cast))
+    wrong = connection.execute(
+        f"SELECT v, {cast}, {pattern} "
+        f"FROM (SELECT v, {cleaned('v')} AS c FROM (SELECT unnest(?) AS v)) "
+        f"WHERE {sure} AND (({cast}) IS DISTINCT FROM ({pattern}) OR ({cast}) IS NULL)",
+        [written],
+    ).fetchall()
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("integer", "31"),
+        ("number", "-0.25"),
+        ("boolean", "true"),
+        ("date", "2024-02-29"),
+        ("timestamp", "2024-01-01 10:00:00"),
+        ("timestamp", "2024-01-01T10:00:00Z"),
+    ],
+)
+def test_the_usual_way_to_write_a_value_is_sure(
+    connection: duckdb.DuckDBPyConnection, kind: str, text: str
+) -> None:
+    reading = next(each for each in QUICK if each.type == kind)
+
+    assert connection.execute(
+        f"SELECT {reading.sure} FROM (SELECT ? AS v)".replace("{v}", "v"), [text]
+    ).fetchone() == (True,)
