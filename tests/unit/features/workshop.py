@@ -41,7 +41,8 @@ class Workshop:
         datasets = {"rows": [self.part(f"rows{i}", query) for i, query in enumerate(queries)]}
         for name, query in (references or {}).items():
             datasets[name] = [self.part(name, query)]
-        top = {key: declared.pop(key) for key in ("task", "positive") if key in declared}
+        keys = ("task", "positive", "features")
+        top = {key: declared.pop(key) for key in keys if key in declared}
         project = ProjectFile.model_validate(
             {
                 "project": "p",

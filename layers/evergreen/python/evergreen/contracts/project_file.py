@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+from evergreen.contracts.feature_definition import Definition
+from evergreen.contracts.feature_section import Feature
+from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
+
 Task = Literal["binary", "multiclass", "regression"]
 Family = Literal["linear", "forest", "boosting"]
 Metric = Literal[
@@ -25,14 +27,10 @@ Metric = Literal[
 ]
 
 
-Duration = Annotated[timedelta, Field(gt=timedelta(0))]
-"""`7 days`, `12:00:00` or ISO 8601 (`PT12H`)."""
-
-
 class Section(BaseModel):
     """A part of the project file; unknown keys are mistakes and are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
 
 class Join(Section):
@@ -64,6 +62,7 @@ class Step(Section):
     drop: list[ColumnName] | None = None
     keep: list[ColumnName] | None = None
     deduplicate: list[ColumnName] | Literal["rows"] | None = None
+    features: Annotated[list[Name], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Step:
@@ -133,16 +132,44 @@ class ProjectFile(Section):
     positive: str | bool | int | None = None
     goals: dict[Metric, float] = {}
     preparation: Preparation = Preparation()
+    features: list[Feature] = Field(default=[], validate_default=True)
     search: Search = Search()
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
 
+    @field_validator("features")
+    @classmethod
+    def _fit_together(cls, features: list[Feature], info: ValidationInfo) -> list[Feature]:
+        named = [feature.name for feature in features]
+        columns = [name for feature in features for name in feature.aggregates]
+        for twice in (*_repeated(named), *_repeated(columns)):
+            raise ValueError(f"'{twice}' is declared twice")
+        preparation: Preparation | None = info.data.get("preparation")
+        for step in preparation.steps if preparation else []:
+            for name in step.features or []:
+                if name not in named:
+                    raise ValueError(f"a preparation step asks for '{name}', which is not here")
+                if preparation and preparation.time is None:
+                    raise ValueError(
+                        f"rows get '{name}' as of their own time; declare preparation.time"
+                    )
+        return features
+
     @property
     def references(self) -> tuple[str, ...]:
-        """The datasets that the steps join, in order of first use."""
+        """The datasets that the steps join or aggregate, in order of first use."""
         joined = [step.join.dataset for step in self.preparation.steps if step.join]
+        joined += [definition.dataset for definition in self.learned_features]
         return tuple(dict.fromkeys(joined))
+
+    @property
+    def learned_features(self) -> tuple[Definition, ...]:
+        """The features that the steps ask for, in order; rows get them as of their own time."""
+        asked = [name for step in self.preparation.steps for name in step.features or []]
+        declared = {feature.name: feature for feature in self.features}
+        time = self.preparation.time
+        return tuple(declared[name].definition(time) for name in dict.fromkeys(asked))
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """The parts of the file that stages read, as plain JSON values.
@@ -153,9 +180,19 @@ class ProjectFile(Section):
         plain = self.model_dump(mode="json")
         problem = {key: plain[key] for key in ("project", "dataset", "target", "task", "positive")}
         return {
-            "preparation": {**problem, **plain["preparation"]},
+            "preparation": {**problem, **plain["preparation"], **self._learned()},
+            "features": {feature["name"]: feature for feature in plain["features"]},
             "search": plain["search"],
             "judgement": {"goals": plain["goals"], **plain["promotion"]},
             "monitoring": plain["monitoring"],
             "retraining": plain["retraining"],
         }
+
+    def _learned(self) -> dict[str, Any]:
+        """What preparation reads of the features: not how long events are kept."""
+        learned = [definition.to_plain() for definition in self.learned_features]
+        return {"features": learned} if learned else {}
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return [name for place, name in enumerate(names) if name in names[:place]]

@@ -191,7 +191,14 @@ class _Preparation:
         if not seen.columns:
             reasons = "; ".join(f"'{name}' {reason}" for name, reason in ignored)
             raise PreparationRefusedError(f"no column is left to learn from: {reasons}")
-        return Signature(self.project.target, task, seen.columns, classes, ignored)
+        return Signature(
+            target=self.project.target,
+            task=task,
+            columns=seen.columns,
+            classes=classes,
+            ignored=ignored,
+            lookups=self.project.learned_features,
+        )
 
     def _write(self, rows: Table, holdout: Holdout, path: Path) -> None:
         """Write the prepared rows for people and tools, in order.

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from evergreen.contracts.feature_definition import Definition
+
 
 class Kind(StrEnum):
     """How a column is read: a number, a category (text), or a moment (date or time)."""
@@ -49,7 +51,8 @@ class Signature:
 
     `classes` are the labels as text, in the order of the graph's probabilities; of a binary
     target the positive class stands last. Empty for regression. `ignored` are columns of the
-    prepared rows that the model does not use, each with the reason.
+    prepared rows that the model does not use, each with the reason. `lookups` are the features
+    that preparation added: what a row does not carry of them is looked up when it is asked.
     """
 
     target: str
@@ -57,6 +60,7 @@ class Signature:
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
+    lookups: tuple[Definition, ...] = ()
 
     @property
     def number_names(self) -> tuple[str, ...]:
@@ -106,4 +110,5 @@ class Signature:
             ),
             classes=tuple(plain["classes"]),
             ignored=tuple((name, reason) for name, reason in plain["ignored"]),
+            lookups=tuple(Definition.from_plain(each) for each in plain.get("lookups", ())),
         )

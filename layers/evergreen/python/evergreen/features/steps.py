@@ -14,6 +14,7 @@ from evergreen.data.engine import identifier, one_value
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.refusal import did_you_mean
 from evergreen.features.expressions import check_expression, explained
+from evergreen.features.offline_aggregates import Source, aggregates_query
 from evergreen.features.refusal import PreparationRefusedError
 
 T = TypeVar("T")
@@ -105,7 +106,9 @@ def run_steps(bench: Workbench, table: Table) -> Prepared:
 
 
 def _single(step: Step) -> list[Step]:
-    """A step that derives several columns as several that derive one, so that errors say which."""
+    """A step that adds several columns or features as several, so that errors say which."""
+    if step.features is not None:
+        return [Step(features=[name]) for name in step.features]
     if step.derive is None:
         return [step]
     return [Step(derive={name: expression}) for name, expression in step.derive.items()]
@@ -284,6 +287,23 @@ def _deduplicate(_bench: Workbench, table: Table, step: Step) -> Change:
     )
 
 
+def _features(bench: Workbench, table: Table, step: Step) -> Change:
+    """Add the aggregates of one feature, as of each row's own time."""
+    (name,) = _declared(step.features)
+    definition = next(each for each in bench.project.learned_features if each.name == name)
+    events = bench.references.get(definition.dataset)
+    if events is None:
+        raise PreparationRefusedError(f"dataset '{definition.dataset}' has no data")
+    query, notes = aggregates_query(
+        bench.connection,
+        definition,
+        Source(table.name, table.columns),
+        Source(events.name, events.columns),
+        ROW,
+    )
+    return Change(query, notes=notes)
+
+
 def _declared(value: T | None) -> T:
     """The value of the step's key: the project file has checked that it is there."""
     if value is None:
@@ -298,4 +318,5 @@ STEPS: Mapping[str, Callable[[Workbench, Table, Step], Change]] = {
     "drop": _drop,
     "keep": _keep,
     "deduplicate": _deduplicate,
+    "features": _features,
 }
