@@ -48,7 +48,8 @@ class Inferred:
 
     `raw` is SQL for what stands there (NULL: missing), `value` for the value it is read as, NULL
     where it cannot be; `looks` is a condition on `raw`: it has the form but its value cannot be
-    held. `values` counts what stands there, `misfits` what of it cannot be read.
+    held. `values` counts what stands there, `misfits` what of it cannot be read. `reading` is how
+    texts are read, and `certain` says that more values which it fits would not change the choice.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Inferred:
     format: str | None = None
     warnings: tuple[str, ...] = ()
     changed: Changed | None = None
+    reading: Reading | None = None
+    certain: bool = False
 
     @property
     def misfit(self) -> str:
@@ -199,14 +202,17 @@ def _choose(column: TextColumn, counts: _Counts) -> Inferred:
         kind: ColumnType = column.known.type if column.known else "text"
         null = f"CAST(NULL AS {SQL_TYPES[kind]})"
         written = column.known.format if column.known else None
-        return Inferred(column.name, kind, column.raw, null, "true", 0, 0, written)
+        return Inferred(column.name, kind, column.raw, null, "true", 0, 0, written, certain=True)
     expected = column.expected
     free, said = _preferred(counts, expected)
-    if expected is None and free.type == "integer" and counts.codes:
+    coded = expected is None and free.type == "integer" and counts.codes
+    if coded:
         free = TEXT
     if expected is None or _compatible(expected.type, free.type):
         warnings = tuple(f"column '{column.name}' {each}" for each in said)
-        return replace(_as(column, free, counts), warnings=warnings)
+        read = _as(column, free, counts)
+        certain = not said and not coded and not read.misfits
+        return replace(read, warnings=warnings, certain=certain)
     usable = [each for each in counts.readings if _compatible(expected.type, each.reading.type)]
     if usable:
         asked = expected.type
@@ -231,6 +237,7 @@ def _as(column: TextColumn, reading: Reading, counts: _Counts) -> Inferred:
         counts.values,
         counts.values - fits,
         reading.format,
+        reading=reading,
     )
 
 

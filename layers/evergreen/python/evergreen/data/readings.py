@@ -173,6 +173,12 @@ def cleaned(expression: str) -> str:
     return f"CASE {trimmed} {markers} ELSE {trimmed} END"
 
 
+def unclean(text: str) -> str:
+    """SQL condition: there may be spaces around a text. It never overlooks any."""
+    ends = (f"suffix({text}, {literal(space)})" for space in SPACES)
+    return f"({text} < '!' OR prefix({text}, '\u00a0') OR {' OR '.join(ends)})"
+
+
 def readings_for(delimiter: str) -> Sequence[Reading]:
     """The readings that make sense in a file divided by `delimiter`."""
     return (*READINGS, DECIMAL_COMMA) if delimiter == ";" else READINGS

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.data.engine import connect, identifier, literal
-from evergreen.data.ingestion import understand
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.schema import SQL_TYPES, ColumnSchema, ColumnType, Schema
+from evergreen.data.sniffing import recognise
+from evergreen.data.understanding import understand
 
 BATCH = 2_000
 """Rows held as Python values at a time."""
@@ -41,7 +42,8 @@ def read_rows(
     """
     known = Schema(tuple(ColumnSchema(column, kind) for column, kind in (types or {}).items()))
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
-        made = understand(connection, path, name, Path(directory), known=known)
+        file = recognise(path, name, Path(directory))
+        made = understand(connection, file, name, Path(directory), known=known)
         if made.quarantined_rows:
             bad = made.bad_rows(connection)
             raise UploadRefusedError([reason for row in bad for reason in row.reasons])

@@ -63,19 +63,13 @@ def stage_delimited(
 ) -> Staged:
     """Divide text into columns of text, NULL where missing; rows of another width are rejected."""
     path = scratch / "staged.parquet"
-    columns = {f"c{place}": "VARCHAR" for place in range(len(file.names))}
-    spelled = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
-    read = (
-        f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
-        f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true)"
-    )
+    columns = cells_of(file)
     try:
         cells = ", ".join(f"{cleaned(column)} AS {column}" for column in columns)
         connection.execute(
-            f"COPY (SELECT {cells} FROM {read}) TO {literal(str(path))} (FORMAT parquet)"
+            f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} (FORMAT parquet)"
         )
-        rejected = _rejected(connection, file)
+        rejected = rejected_rows(connection, file)
     except duckdb.Error as error:
         raise UploadRefusedError([_damaged(file.path, name, error)]) from error
     rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
@@ -83,19 +77,35 @@ def stage_delimited(
     return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
 
 
+def cells_of(file: DelimitedFile) -> list[str]:
+    """What the cells of a row are called in SQL, in order."""
+    return [f"c{place}" for place in range(len(file.names))]
+
+
+def delimited(file: DelimitedFile, options: str = "", rejects: str = "reject_errors") -> str:
+    """A table function that reads the cells of a file as text; other rows go to `rejects`."""
+    spelled = ", ".join(f"{literal(cell)}: 'VARCHAR'" for cell in cells_of(file))
+    return (
+        f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
+        f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true, "
+        f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{options})"
+    )
+
+
 def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
     first = str(error).splitlines()[0].replace(str(path), name)
     return Reason("not_a_table", f"'{name}' is damaged or no table: {first}")
 
 
-def _rejected(
-    connection: duckdb.DuckDBPyConnection, file: DelimitedFile
+def rejected_rows(
+    connection: duckdb.DuckDBPyConnection, file: DelimitedFile, rejects: str = "reject_errors"
 ) -> tuple[RejectedRow, ...]:
     """What DuckDB would not take, with its real lines: those it reports count records."""
     found = connection.execute(
         "SELECT line_byte_position, list(error_type::VARCHAR ORDER BY column_idx), "
         "list(error_message ORDER BY column_idx), any_value(csv_line) "
-        "FROM reject_errors GROUP BY line_byte_position ORDER BY line_byte_position"
+        f"FROM {rejects} GROUP BY line_byte_position ORDER BY line_byte_position"
     ).fetchall()
     lines = _lines_at(file.path, [int(position) - 1 for position, *_ in found])
     rows: list[RejectedRow] = []

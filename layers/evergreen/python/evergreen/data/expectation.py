@@ -1,0 +1,136 @@
+"""Large delimited files in one pass: read as a sample of them suggests, unless a value objects.
+
+Most large files are clean. To judge each column by all of its values before writing any takes
+three passes; here types are chosen from rows all over the file, and the rows are written while
+every value is checked against that choice. The first value that does not fit ends the attempt,
+and the file is read with all care, as if this had never been tried. What is written is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from evergreen.data.engine import connect, identifier, literal, parquet
+from evergreen.data.inference import Inferred
+from evergreen.data.parts import WRITTEN
+from evergreen.data.readings import FAIL, MISFIT, MISSING_MARKERS, TEXT, cleaned, unclean
+from evergreen.data.refusal import UploadRefusedError
+from evergreen.data.schema import SQL_TYPES, Schema
+from evergreen.data.sniffing import DelimitedFile, ParquetFile
+from evergreen.data.staging import Staged, cells_of, delimited, rejected_rows
+from evergreen.data.understanding import Understood, understand
+
+SMALLEST = 8 << 20
+"""Bytes. Smaller files are read with all care in a second or two."""
+
+MOST_COLUMNS = 500
+"""Of wider files, the one query would take longer to plan than it saves."""
+
+SAMPLES = 24
+SAMPLE_BYTES = 64 << 10
+"""So many pieces of so many bytes, evenly spaced, make the sample."""
+
+
+def write_as_expected(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile | ParquetFile,
+    name: str,
+    scratch: Path,
+    destination: Path,
+    known: Schema | None,
+    required: Sequence[str],
+) -> Understood | None:
+    """Write the typed rows of a large clean file; None, and nothing written, for any other.
+
+    Rows of another width than the header are allowed, and are given as rejected.
+    """
+    if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
+        return None
+    columns = _expected(file, name, scratch, known, required)
+    if not columns:
+        return None
+    markers = ", ".join(literal(marker) for marker in MISSING_MARKERS)
+    source = delimited(file, f", nullstr = [{markers}]", rejects="expected_rejects")
+    values = ", ".join(
+        f"{_value(column, cell)} AS {identifier(column.name)}"
+        for column, cell in zip(columns, cells_of(file), strict=True)
+    )
+    try:
+        written = connection.execute(
+            f"COPY (SELECT {values} FROM {source}) TO {literal(str(destination))} ({WRITTEN})"
+        ).fetchone()
+        rows = int(written[0]) if written else 0
+        if rows == 0 or _any_unclean(connection, destination, columns):
+            destination.unlink()
+            return None
+    except duckdb.Error as error:
+        destination.unlink(missing_ok=True)
+        # What else went wrong is told, with its place, by the careful reading.
+        if not isinstance(error, duckdb.InvalidInputException) and MISFIT not in str(error):
+            raise
+        return None
+    rejected = rejected_rows(connection, file, "expected_rejects")
+    named = {column.name: identifier(column.name) for column in columns}
+    types = {column.name: SQL_TYPES[column.type] for column in columns}
+    return Understood(
+        file, Staged(destination, named, types, rows, rejected), columns, 0, file.warnings
+    )
+
+
+def _expected(
+    file: DelimitedFile,
+    name: str,
+    scratch: Path,
+    known: Schema | None,
+    required: Sequence[str],
+) -> tuple[Inferred, ...]:
+    """The columns as the sample shows them; none where they leave any doubt."""
+    if len(file.names) > MOST_COLUMNS:
+        return ()
+    sample = scratch / "sample"
+    sample.mkdir()
+    try:
+        shown = replace(file, path=_sampled(file.path, sample / "sample.csv"))
+        with connect(sample) as connection:
+            made = understand(connection, shown, name, sample, known=known, required=required)
+    except UploadRefusedError:
+        return ()
+    return made.columns if all(column.certain for column in made.columns) else ()
+
+
+def _sampled(source: Path, target: Path) -> Path:
+    """Copy the beginning of a file and whole lines from all over the rest of it."""
+    size = source.stat().st_size
+    with source.open("rb") as file, target.open("wb") as copy:
+        for place in range(SAMPLES):
+            file.seek(place * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
+            piece = file.read(SAMPLE_BYTES)
+            first = piece.find(b"\n") + 1 if place else 0
+            copy.write(piece[first : piece.rfind(b"\n") + 1])
+    return target
+
+
+def _value(column: Inferred, cell: str) -> str:
+    """SQL for the value of a cell, which ends the query where it does not fit its column."""
+    if column.reading is None:
+        nothing = f"CASE WHEN {cleaned(cell)} IS NULL THEN NULL ELSE {FAIL} END"
+        return f"CAST({nothing} AS {SQL_TYPES[column.type]})"
+    if column.reading is TEXT:
+        return cell
+    return column.reading.read_or_fail(cell)
+
+
+def _any_unclean(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[Inferred]
+) -> bool:
+    """Whether a text has spaces around it; asked of the written file, where equal ones are one."""
+    texts = [identifier(column.name) for column in columns if column.reading is TEXT]
+    if not texts:
+        return False
+    asked = " OR ".join(f"coalesce(bool_or({unclean(text)}), false)" for text in texts)
+    row = connection.execute(f"SELECT {asked} FROM {parquet([path])}").fetchone()
+    return bool(row and row[0])

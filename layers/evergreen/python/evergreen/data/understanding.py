@@ -1,0 +1,164 @@
+"""A recognised file of which every column is understood: its name, its type, how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from evergreen.data.engine import identifier
+from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
+from evergreen.data.parquet_columns import column_type, text_in_parquet, typed_column
+from evergreen.data.quarantine import NOUNS, misfit_rows
+from evergreen.data.readings import readings_for
+from evergreen.data.refusal import Reason, UploadRefusedError, did_you_mean
+from evergreen.data.schema import ColumnSchema, Schema
+from evergreen.data.sniffing import DelimitedFile, ParquetFile
+from evergreen.data.staging import RejectedRow, Staged, stage_delimited, stage_parquet
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A file of which every column is understood, ready to be read or written."""
+
+    file: DelimitedFile | ParquetFile
+    staged: Staged
+    columns: tuple[Inferred, ...]
+    misfitting: int
+    warnings: tuple[str, ...]
+
+    @property
+    def quarantined_rows(self) -> int:
+        """Rows that do not fit the header, or hold a value that does not fit its column."""
+        return len(self.staged.rejected) + self.misfitting
+
+    @property
+    def good_rows(self) -> str:
+        """SQL for the good rows, typed, in their order."""
+        values = ", ".join(f"{each.value} AS {identifier(each.name)}" for each in self.columns)
+        wrong = [each.misfit for each in self.columns if each.misfits]
+        where = f" WHERE NOT ({' OR '.join(wrong)})" if wrong else ""
+        return f"SELECT {values} FROM {self.staged.source}{where}"
+
+    def bad_rows(
+        self, connection: duckdb.DuckDBPyConnection, limit: int | None = None
+    ) -> tuple[RejectedRow, ...]:
+        """The rows that were refused, each with all its reasons."""
+        misfits = misfit_rows(connection, self.staged, self.columns, self.file, limit)
+        return (*self.staged.rejected[:limit], *misfits)
+
+
+def understand(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile | ParquetFile,
+    name: str,
+    scratch: Path,
+    *,
+    known: Schema | None = None,
+    required: Sequence[str] = (),
+) -> Understood:
+    """Find the columns of a file and their types, judged by all values.
+
+    Raises UploadRefusedError.
+    """
+    if isinstance(file, ParquetFile):
+        staged = stage_parquet(connection, file, name)
+    else:
+        _refuse_missing(file.names, name, required)
+        staged = stage_delimited(connection, file, name, scratch)
+    _refuse_missing(tuple(staged.columns), name, required)
+    if staged.rows == 0 and not staged.rejected:
+        message = f"'{name}' has a header and no rows; add rows"
+        raise UploadRefusedError([Reason("no_rows", message, line=1)])
+    columns, left_out = _columns(connection, file, staged, known)
+    _refuse_changed(connection, file, staged, columns, known)
+    warnings = (
+        *(file.warnings if isinstance(file, DelimitedFile) else ()),
+        *left_out,
+        *(warning for column in columns for warning in column.warnings),
+    )
+    misfitting = misfitting_rows(connection, staged.source, columns)
+    return Understood(file, staged, columns, misfitting, warnings)
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile | ParquetFile,
+    staged: Staged,
+    known: Schema | None,
+) -> tuple[tuple[Inferred, ...], tuple[str, ...]]:
+    """How each column is read, under the name that the dataset knows, and what is left out."""
+    texts: list[TextColumn] = []
+    typed: dict[str, Inferred] = {}
+    order, left_out = [], []
+    for written, expression in staged.columns.items():
+        before = known.column(written) if known else None
+        name = before.name if before else written
+        kind = column_type(staged.types[written])
+        if kind is None:
+            held = staged.types[written]
+            left_out.append(f"column '{name}' is left out: {held} has no place in a table")
+            continue
+        order.append(name)
+        if isinstance(file, DelimitedFile):
+            readings = readings_for(file.delimiter)
+            texts.append(TextColumn(name, expression, readings, before))
+        elif kind == "text":
+            texts.append(text_in_parquet(name, expression, before))
+        else:
+            column = ColumnSchema(name, kind)
+            typed[name] = typed_column(connection, staged.source, column, expression, before)
+    read = {column.name: column for column in infer(connection, staged.source, texts)} | typed
+    return tuple(read[name] for name in order), tuple(left_out)
+
+
+def _refuse_missing(names: Sequence[str], name: str, required: Sequence[str]) -> None:
+    reasons = [
+        Reason(
+            "missing_column",
+            f"'{name}' has no column '{column}', which the project needs; "
+            f"{did_you_mean(column, names)}",
+            column,
+            1,
+        )
+        for column in required
+        if column not in names
+    ]
+    if reasons:
+        raise UploadRefusedError(reasons)
+
+
+def _refuse_changed(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile | ParquetFile,
+    staged: Staged,
+    columns: Sequence[Inferred],
+    known: Schema | None,
+) -> None:
+    """Refuse a file with columns that are of another type than in the dataset so far."""
+    reasons = []
+    for column in columns:
+        before = known.column(column.name) if known else None
+        if column.changed is None or before is None:
+            continue
+        if isinstance(file, ParquetFile):
+            line: int | None = column.changed.row + 1
+        else:
+            shown = misfit_rows(connection, staged, [column], file, limit=1)
+            line = shown[0].line if shown else None
+        found = column.changed.found
+        reasons.append(
+            Reason(
+                "type_changed",
+                f"column '{column.name}' was {before.type} so far and is {found} here: "
+                f"'{column.changed.value}' in line {line} is not {NOUNS[before.type]}; correct the "
+                "values, or replace the dataset's other parts too",
+                column.name,
+                line,
+                column.changed.value,
+            )
+        )
+    if reasons:
+        raise UploadRefusedError(reasons)
