@@ -10,6 +10,7 @@ from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
+from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.observations import Observed, together
 from evergreen.data.profile import profile
@@ -72,7 +73,7 @@ def derive_part(
 ) -> Mapping[str, Any]:
     """The typed part of a file, made once for equal bytes; or why it is `refused`."""
     file = stage.catalogue.project_file(project)
-    required = [file.target] if file and file.dataset == dataset and not derives(file) else []
+    required = required_columns(file, dataset) if file else []
     others = other_parts(project, dataset, upload.key)
     known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
     before = together(observed(part) for part in others)
@@ -119,9 +120,12 @@ def derive_part(
     return stage.derive(message, project, inputs, work)
 
 
-def derives(file: Any) -> bool:
-    """Whether a step makes the target, so that uploads need not carry it."""
-    return any(file.target in (step.derive or {}) for step in file.preparation.steps)
+def required_columns(file: ProjectFile, dataset: str) -> list[str]:
+    """What an upload must carry: of labels all that is declared, of rows the target."""
+    if file.labelling:
+        return list(file.labelling.required) if dataset == file.labelling.dataset else []
+    derived = any(file.target in (step.derive or {}) for step in file.preparation.steps)
+    return [file.target] if dataset == file.dataset and not derived else []
 
 
 def other_parts(project: str, dataset: str, key: str) -> list[Mapping[str, Any]]:

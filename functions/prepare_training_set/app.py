@@ -49,7 +49,10 @@ def take(message: Message) -> None:
         missing = f"the project file (projects/{fact.project}/project.yaml)"
         stage.say(message, TrainingSetAwaited(project=fact.project, missing=(missing,)))
         return
-    if isinstance(fact, DatasetIngested) and fact.dataset not in (file.dataset, *file.references):
+    if isinstance(fact, DatasetIngested) and fact.dataset not in (
+        *needed(file),
+        label_dataset(file),
+    ):
         return
     datasets = {name: stage.catalogue.dataset(file.project, name) for name in needed(file)}
     absent = tuple(f"dataset '{name}'" for name, version in datasets.items() if version is None)
@@ -64,18 +67,31 @@ def needed(file: ProjectFile) -> tuple[str, ...]:
     return (file.dataset, *file.references)
 
 
+def label_dataset(file: ProjectFile) -> str | None:
+    """The dataset that holds labels; rows can be prepared before it is there."""
+    return file.labelling.dataset if file.labelling else None
+
+
 def derive(message: Message, file: ProjectFile, datasets: Mapping[str, DatasetVersion]) -> None:
-    """Make the training set once for equal dataset versions, feedback and declared preparation."""
+    """Make the training set once for equal versions, labels, feedback and declared preparation."""
     feedback = feedback_parts(file.project)
+    parts = {
+        name: sorted({str(item["part"]) for item in version.parts.values()})
+        for name, version in datasets.items()
+    }
+    labels = label_dataset(file)
+    if labels:
+        parts[labels] = stage.catalogue.parts_ever(file.project, labels)
     inputs = {
         "preparation": file.sections()["preparation"],
         "datasets": {name: version.version for name, version in datasets.items()},
+        "labels": parts[labels] if labels else [],
         "feedback": feedback,
     }
 
     def work(derivation: Derivation) -> Outcome:
         with tempfile.TemporaryDirectory() as directory:
-            return make(derivation, file, datasets, feedback, Path(directory))
+            return make(derivation, file, parts, feedback, Path(directory))
 
     stage.derive(message, file.project, inputs, work)
 
@@ -90,17 +106,16 @@ def feedback_parts(project: str) -> list[str]:
 def make(
     derivation: Derivation,
     file: ProjectFile,
-    datasets: Mapping[str, DatasetVersion],
+    datasets: Mapping[str, list[str]],
     feedback: list[str],
     directory: Path,
 ) -> Outcome:
     """Fetch the parts, prepare them, and store table, arrays and record."""
     files = {
         name: [
-            stage.lake.fetch(part_key(part), directory / f"{name}-{part}.parquet")
-            for part in sorted({str(item["part"]) for item in version.parts.values()})
+            stage.lake.fetch(part_key(part), directory / f"{name}-{part}.parquet") for part in parts
         ]
-        for name, version in datasets.items()
+        for name, parts in datasets.items()
     }
     labelled = [
         stage.lake.fetch(labels_key(file.project, part), directory / f"labelled-{part}.parquet")
@@ -138,6 +153,7 @@ def describe(made: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": dict(inputs),
         "rows": made.rows,
         "dropped_without_target": made.dropped_without_target,
+        "labels": made.annotated.to_plain() if made.annotated else None,
         "split": made.split,
         "notes": list(made.notes),
         "joins": [

@@ -122,6 +122,45 @@ class Retraining(Section):
     minimum_labels: Annotated[int, Field(ge=1)] = 500
 
 
+class Labelling(Section):
+    """Labels of dataset rows that have none, uploaded as a dataset of their own.
+
+    A label file has the columns `key`, which name a row of the project's dataset, a label (`label`,
+    or the target's name), and where declared who gave it and when. Files only ever add to what was
+    said. Where labellers differ, `policy` decides: the `latest` label, that of the `majority`, of
+    the first of the `experts`, or none unless all are in `agreement`; a tie decides nothing.
+    `voices` must have spoken before a row counts as labelled. `rows` are listed for labelling, the
+    share `random` of them drawn at random.
+    """
+
+    dataset: Name
+    key: list[ColumnName] = Field(min_length=1)
+    label: ColumnName | None = None
+    labeller: ColumnName | None = None
+    time: ColumnName | None = None
+    policy: Literal["latest", "majority", "expert", "agreement"] = "agreement"
+    experts: list[str] = []
+    voices: Annotated[int, Field(ge=1)] = 1
+    rows: Annotated[int, Field(ge=1, le=10_000)] = 100
+    random: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Labelling:
+        if self.policy == "latest" and self.time is None:
+            raise ValueError("policy 'latest' needs 'time', the column that says when")
+        if self.labeller is None and (self.policy in {"majority", "expert"} or self.voices > 1):
+            raise ValueError("voices can only be counted with 'labeller', the column that says who")
+        if bool(self.experts) != (self.policy == "expert"):
+            raise ValueError("policy 'expert' and the list 'experts' need each other")
+        return self
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that every label file must have."""
+        named = (*self.key, self.label, self.labeller, self.time)
+        return tuple(name for name in named if name is not None)
+
+
 class ProjectFile(Section):
     """One prediction problem: target, data, preparation, search, goals, watching, retraining."""
 
@@ -137,6 +176,13 @@ class ProjectFile(Section):
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
+    labelling: Labelling | None = None
+
+    @model_validator(mode="after")
+    def _labels_apart(self) -> ProjectFile:
+        if self.labelling and self.labelling.dataset in (self.dataset, *self.references):
+            raise ValueError("labelling.dataset is a dataset of its own: it holds only labels")
+        return self
 
     @field_validator("features")
     @classmethod
@@ -179,13 +225,21 @@ class ProjectFile(Section):
         """
         plain = self.model_dump(mode="json")
         problem = {key: plain[key] for key in ("project", "dataset", "target", "task", "positive")}
+        labelling = plain["labelling"] or {}
+        listing = {name: labelling.pop(name) for name in ("rows", "random") if labelling}
         return {
-            "preparation": {**problem, **plain["preparation"], **self._learned()},
+            "preparation": {
+                **problem,
+                **plain["preparation"],
+                **self._learned(),
+                "labelling": labelling,
+            },
             "features": {feature["name"]: feature for feature in plain["features"]},
             "search": plain["search"],
             "judgement": {"goals": plain["goals"], **plain["promotion"]},
             "monitoring": plain["monitoring"],
             "retraining": plain["retraining"],
+            "listing": listing,
         }
 
     def _learned(self) -> dict[str, Any]:

@@ -24,6 +24,13 @@ from evergreen.features.signature import Kind, Signature, Task
 from evergreen.features.steps import ROW, ROWS, JoinReport, Table, Workbench, run_steps
 from evergreen.features.target import Target, find_target
 from evergreen.features.training_set import TrainingSet
+from evergreen.labelling.annotation import Annotated, annotate
+from evergreen.labelling.unlabelled import (
+    said_of_unlabelled,
+    set_unlabelled_aside,
+    with_unlabelled,
+    without_choice,
+)
 
 __all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "prepare"]
 
@@ -38,7 +45,10 @@ FEW_ROWS = 10
 
 @dataclass(frozen=True)
 class Prepared:
-    """A training set and how it came about: `rows` of it, what was left out, and why."""
+    """A training set and how it came about: `rows` of it, what was left out, and why.
+
+    `annotated`: what became of labels that were uploaded as a dataset of their own.
+    """
 
     training_set: TrainingSet
     rows: int
@@ -46,6 +56,7 @@ class Prepared:
     notes: tuple[str, ...]
     split: str
     joins: tuple[JoinReport, ...]
+    annotated: Annotated | None = None
 
 
 def prepare(
@@ -70,7 +81,9 @@ def prepare(
     if missing:
         raise PreparationRefusedError(f"dataset '{missing[0]}' has no data; upload it first")
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
-        lock(connection, [*(part for name in names for part in datasets[name]), *feedback, table])
+        lock(
+            connection, [*(part for parts in datasets.values() for part in parts), *feedback, table]
+        )
         return _Preparation(connection, project, seed).run(datasets, feedback, table)
 
 
@@ -86,7 +99,7 @@ class _Preparation:
         self, datasets: Mapping[str, Sequence[Path]], feedback: Sequence[Path], table: Path
     ) -> Prepared:
         """From parts to training set."""
-        rows, joins, notes = self._stepped(datasets)
+        rows, joins, notes, annotated = self._stepped(datasets)
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
@@ -104,7 +117,12 @@ class _Preparation:
         holdout = hold_out(
             self.connection, ordered, self.project.preparation, values, encoded, self.seed
         )
-        known = _known(values, target, holdout)
+        kept = np.ones(len(holdout.held), dtype=bool)
+        if annotated:
+            notes += annotated.notes
+            holdout, kept, said = without_choice(self.connection, ordered, encoded, holdout)
+            notes += said
+        known = _known(values, target, holdout, kept)
         seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
         signature = self._signature(chosen, seen, target.task, known.classes)
         self._write(ordered, holdout, table)
@@ -116,23 +134,31 @@ class _Preparation:
             groups=holdout.groups[known.kept] if holdout.groups.size else holdout.groups,
             ordered=holdout.ordered,
         )
+        if dropped:
+            notes.append(said_of_unlabelled(dropped, self.project))
         notes += [*holdout.notes, *known.notes, *_advice(made, self.project)]
-        return Prepared(made, len(made), dropped, tuple(notes), holdout.sentence, joins)
+        return Prepared(made, len(made), dropped, tuple(notes), holdout.sentence, joins, annotated)
 
     def _stepped(
         self, datasets: Mapping[str, Sequence[Path]]
-    ) -> tuple[Table, tuple[JoinReport, ...], list[str]]:
+    ) -> tuple[Table, tuple[JoinReport, ...], list[str], Annotated | None]:
         references = {
             name: self._loaded(name, datasets[name], f"dataset_{name}")
             for name in self.project.references
         }
         dataset = self.project.dataset
         rows = self._loaded(dataset, datasets[dataset], f"{ROWS}_of_{dataset}")
+        annotated = None
+        if labelling := self.project.labelling:
+            files, name = datasets.get(labelling.dataset, ()), f"{ROWS}_of_{dataset}_labelled"
+            target = self.project.target
+            annotated = annotate(self.connection, rows, target, labelling, files, name)
+            rows = annotated.table
         done = run_steps(Workbench(self.connection, self.project, references), rows)
         done.table.require(
             [self.project.target], "among the prepared columns, and it is the target"
         )
-        return done.table, tuple(done.joins), done.notes
+        return done.table, tuple(done.joins), done.notes, annotated
 
     def _loaded(self, dataset: str, parts: Sequence[Path], name: str) -> Table:
         """A dataset as a table of the engine, its rows numbered in the order of its parts."""
@@ -171,6 +197,7 @@ class _Preparation:
             f"FROM {identifier(rows.name)} WHERE {target.value} IS NOT NULL "
             f"ORDER BY {identifier(TIME)} NULLS FIRST, {identifier(ROW)}"
         )
+        set_unlabelled_aside(self.connection, rows, target.value)
         self.connection.execute(f"DROP TABLE {identifier(rows.name)}")
         after = one_value(self.connection, f"SELECT count(*) FROM {ORDERED}")
         return Table(ORDERED, rows.columns), before - after
@@ -201,7 +228,7 @@ class _Preparation:
         )
 
     def _write(self, rows: Table, holdout: Holdout, path: Path) -> None:
-        """Write the prepared rows for people and tools, in order.
+        """Write the prepared rows for people and tools, in order, the unlabelled ones behind.
 
         Without DuckDB's temporary file beside it, which the locked engine may not write.
         """
@@ -209,9 +236,14 @@ class _Preparation:
         columns = ", ".join(identifier(name) for name in rows.columns)
         taken = HOLDOUT in {name.casefold() for name in rows.columns}
         name = f"evergreen.{HOLDOUT}" if taken else HOLDOUT
+        labelled = (
+            f"SELECT {columns}, {PLACE} IN (SELECT unnest($held)) AS {identifier(name)}, "
+            f"{identifier(ROW)}, {PLACE} "
+            f"FROM (SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {ORDERED})"
+        )
+        written = with_unlabelled(self.project, labelled, columns, PLACE)
         self.connection.execute(
-            f"COPY (SELECT {columns}, {PLACE} IN (SELECT unnest($held)) AS {identifier(name)} "
-            f"FROM (SELECT *, row_number() OVER () - 1 AS {PLACE} FROM {ORDERED})) "
+            f"COPY ({written}) "
             f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
             {"held": held},
         )
@@ -228,14 +260,16 @@ class _Known:
 
 
 def _known(
-    values: NDArray[np.float64] | NDArray[np.int64], target: Target, holdout: Holdout
+    values: NDArray[np.float64] | NDArray[np.int64],
+    target: Target,
+    holdout: Holdout,
+    kept: NDArray[np.bool_],
 ) -> _Known:
     """Leave out rows whose class no training row has: no model could name it."""
-    every = np.ones(len(values), dtype=bool)
     if target.task is Task.REGRESSION:
-        return _Known((), values, every)
+        return _Known((), values, kept)
     places = values.astype(np.int64)
-    counts = np.bincount(places[~holdout.held], minlength=len(target.classes))
+    counts = np.bincount(places[kept & ~holdout.held], minlength=len(target.classes))
     there = np.flatnonzero(counts)
     if len(there) < 2:  # noqa: PLR2004
         only = target.classes[there[0]]
@@ -243,7 +277,7 @@ def _known(
             f"{holdout.sentence}, and all rows to learn from are '{only}'; add rows or divide "
             "them in another way"
         )
-    kept = counts[places] > 0
+    kept = kept & (counts[places] > 0)
     notes = tuple(
         f"class '{each}' occurs only in rows that are held out: they are left out"
         for each, count in zip(target.classes, counts, strict=True)

@@ -100,9 +100,16 @@ class Catalogue:
             version = dataset_version(str(item["digest"]) for item in parts.values())
             return {"version": version, "parts": parts}
 
+        # What was replaced is still known: of labels, nothing that was said is ever forgotten.
+        self.put(project, f"PART#{dataset}", str(part["digest"]), part)
         body = self._update(project_pk(project), f"DATASET#{dataset}", with_part)
         self.list_project(project)
         return DatasetVersion(dataset, body["version"], body["parts"])
+
+    def parts_ever(self, project: str, dataset: str) -> list[str]:
+        """All parts that a dataset ever had, those replaced too, sorted."""
+        found = self.newest(project, f"PART#{dataset}", 10_000)
+        return sorted({str(part["part"]) for part in found})
 
     # ---- models
 

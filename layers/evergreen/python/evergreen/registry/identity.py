@@ -14,7 +14,14 @@ _METRICS = ("evaluation/metrics.py", "evaluation/metric_choice.py")
 
 STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "ingest_upload": ("data",),
-    "prepare_training_set": ("data", "features"),
+    "prepare_training_set": (
+        "data",
+        "features",
+        "labelling/annotation.py",
+        "labelling/rater_agreement.py",
+        "labelling/statements.py",
+        "labelling/unlabelled.py",
+    ),
     "plan_search": ("features", "training", *_METRICS),
     "run_trial": ("features", "training", *_METRICS),
     "advance_search": (
