@@ -47,13 +47,14 @@ def rows_of(
     for part in parts:
         own = schema_of(connection, part)
         columns = ", ".join(
-            f"{_cell(column, own)} AS {identifier(column.name)}" for column in whole.columns
+            f"{cell(column, own)} AS {identifier(column.name)}" for column in whole.columns
         )
         selects.append(f"SELECT {columns} FROM {parquet([part])}")
     return " UNION ALL ".join(selects)
 
 
-def _cell(column: ColumnSchema, own: Schema) -> str:
+def cell(column: ColumnSchema, own: Schema) -> str:
+    """SQL for a column of the dataset in a part with the schema `own`: NULL where it lacks it."""
     there = own.column(column.name)
     value = identifier(there.name) if there else "NULL"
     return f"CAST({value} AS {SQL_TYPES[column.type]})"
