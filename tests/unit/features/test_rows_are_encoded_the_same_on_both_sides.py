@@ -14,6 +14,7 @@ from evergreen.features.columnar import encode_table
 from evergreen.features.encoding import MISSING_CATEGORY, Encoded, encode, moment_parts
 from evergreen.features.signature import MOMENT_PARTS, Column, Kind, Signature, Task
 
+REVIEW = Column("review", Kind.TEXT, terms=("good", "not", "not good", "é"), idf=(1.0, 2, 3, 1.5))
 SIGNATURE = Signature(
     target="y",
     task=Task.REGRESSION,
@@ -25,6 +26,7 @@ SIGNATURE = Signature(
         Column("whole", Kind.NUMBER),
         Column('odd "name"', Kind.CATEGORY),
         Column("flag", Kind.NUMBER),
+        REVIEW,
     ),
 )
 TYPES: Any = {
@@ -35,6 +37,7 @@ TYPES: Any = {
     "whole": "integer",
     'odd "name"': "text",
     "flag": "boolean",
+    "review": "text",
 }
 LARGEST = float(np.finfo(np.float32).max)
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"))
@@ -48,6 +51,9 @@ ROW = st.fixed_dictionaries(
         "whole": st.none() | st.integers(-(2**63), 2**63 - 1),
         'odd "name"': st.none() | st.sampled_from(["", "a", "A", "é"]),
         "flag": st.none() | st.booleans(),
+        "review": st.none()
+        | TEXT
+        | st.lists(st.sampled_from(["Not", "good", "É", "bad", "<br/>"])).map(" ".join),
     }
 )
 
@@ -57,7 +63,9 @@ def by_column(rows: list[dict[str, Any]], directory: Any) -> Encoded:
     write_rows(path, rows, TYPES)
     with connect(directory) as connection:
         connection.execute(f"CREATE TABLE prepared AS SELECT * FROM '{path}'")
-        return encode_table(connection, "prepared", SIGNATURE.columns).rows
+        made = encode_table(connection, "prepared", SIGNATURE.columns)
+        (documents,) = made.documents
+        return made.with_weights([documents.weights(REVIEW, len(rows))]).rows
 
 
 @settings(max_examples=30)
@@ -82,7 +90,8 @@ def test_a_number_beyond_float32_stays_finite_in_training(tmp_path: Any) -> None
 def test_a_column_that_a_row_lacks_is_missing() -> None:
     encoded = encode([{"number": 1}], SIGNATURE)
     assert encoded.numbers[0, 0] == 1
-    assert np.isnan(encoded.numbers[0, 1:]).all()
+    assert np.isnan(encoded.numbers[0, 1:-4]).all()
+    assert encoded.numbers[0, -4:].tolist() == [0, 0, 0, 0]
     assert set(encoded.categories[0]) == {MISSING_CATEGORY}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evergreen.features.encoding import Encoded
 from evergreen.features.signature import Column, Kind, Signature, Task
 
-KINDS = {"age": "number", "city": "category", "seen": "moment"}
+KINDS = {"age": "number", "city": "category", "seen": "moment", "said": "text"}
 
 
 def signature(task: Task = Task.BINARY, classes: tuple[str, ...] = ("no", "yes")) -> Signature:
@@ -21,6 +21,7 @@ def signature(task: Task = Task.BINARY, classes: tuple[str, ...] = ("no", "yes")
             Column("age", Kind.NUMBER),
             Column("city", Kind.CATEGORY),
             Column("seen", Kind.MOMENT),
+            Column("said", Kind.TEXT, terms=("good", "not good"), idf=(1.0, 2.0)),
         ),
         classes=() if task is Task.REGRESSION else classes,
     )

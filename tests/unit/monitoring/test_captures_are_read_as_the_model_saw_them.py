@@ -29,6 +29,7 @@ ROWS = st.fixed_dictionaries(
         | st.booleans(),
         "city": st.none() | st.text(st.characters(codec="utf-8")),
         "seen": st.none() | MOMENTS,
+        "said": st.none() | st.sampled_from(["", "Good!", "not good", "é\n"]),
     },
 )
 
@@ -111,7 +112,8 @@ def test_columns_that_a_file_lacks_are_missing_values(tmp_path: Path) -> None:
     found = read_all(tmp_path / "old.parquet", tmp_path / "new.parquet").encoded
     assert found.categories.tolist() == [[""], ["Oslo"]]
     alone = read_all(tmp_path / "old.parquet").encoded
-    assert np.isnan(alone.numbers[:, 1:]).all()
+    assert np.isnan(alone.numbers[:, 1:5]).all()
+    assert not alone.numbers[:, 5:].any()
 
 
 def test_a_column_whose_kind_changed_between_models_is_read_as_each_model_saw_it(
@@ -150,7 +152,7 @@ def test_a_predicted_number_comes_back_exactly(tmp_path: Path) -> None:
 def test_no_files_are_no_captures() -> None:
     found = read_captures([], signature())
     assert len(found) == 0
-    assert found.encoded.numbers.shape == (0, 5)
+    assert found.encoded.numbers.shape == (0, 7)
     assert found.predictions.shape == (0, 2)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evergreen.features.encoding import Encoded
+from evergreen.features.encoding import Encoded, encode
 from evergreen.features.signature import Column, Kind, Signature, Task
 from evergreen.monitoring.drift import DriftReport, Finding, check
 from tests.unit.monitoring.builders import population
@@ -205,3 +205,33 @@ def test_importing_the_check_takes_neither_scipy_nor_long() -> None:
     spent, heavy = done.stdout.split(maxsplit=1)
     assert heavy.strip() == "[]"
     assert float(spent) <= 0.3
+
+
+TEXT = Column("said", Kind.TEXT, terms=tuple(f"w{i}" for i in range(40)), idf=(1.0,) * 40)
+
+
+def texts(rows: int, seed: int, first: int = 0) -> Encoded:
+    """Rows that say eight of thirty words, beginning with word number `first`."""
+    draw = np.random.default_rng(seed)
+    said = [
+        {"said": " ".join(f"w{first + i}" for i in draw.integers(0, 30, 8))} for _ in range(rows)
+    ]
+    return encode(said, Signature("y", Task.REGRESSION, (TEXT,)))
+
+
+@pytest.mark.parametrize(("first", "drifted"), [(0, False), (10, True)])
+def test_a_text_drifts_when_its_words_change(first: int, drifted: bool) -> None:  # noqa: FBT001
+    report = check(
+        texts(400, 1),
+        texts(300, 2, first),
+        Signature("y", Task.REGRESSION, (TEXT,)),
+        None,
+        None,
+        false_alarm_rate=0.01,
+        seed=1,
+    )
+    assert report.drifted is drifted
+    assert {finding.name for finding in report.columns} == {
+        "said (known terms)",
+        "said (usual words)",
+    }

@@ -92,7 +92,7 @@ def test_what_is_valid_but_new_is_answered_with_a_note(row: dict[str, Any], note
         ("region", 5, "text is needed, not a number"),
         ("region", ["north"], "text is needed, not a list"),
         ("region", "\ud800", "half a character"),
-        ("region", "x" * (MAXIMUM_TEXT + 1), "longer than 10,000 characters"),
+        ("region", "x" * (MAXIMUM_TEXT + 1), "longer than 16,000 characters"),
         ("opened", 20240531, "a date or time as ISO 8601 text is needed"),
         ("opened", "31.05.2024", "a date or time as ISO 8601 text is needed"),
         ("opened", "2024-02-30", "a date or time as ISO 8601 text is needed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -52,10 +53,25 @@ def signature(task: Task) -> Signature:
     return Signature("outcome", task, (*numbers, *texts), classes[task])
 
 
-def only(kind: Kind, rows: TrainingSet) -> TrainingSet:
-    """The same rows with the columns of one kind alone."""
-    columns = tuple(column for column in rows.signature.columns if column.kind is kind)
+def only(kinds: Collection[Kind], rows: TrainingSet) -> TrainingSet:
+    """The same rows with the columns of these kinds alone."""
+    columns = tuple(column for column in rows.signature.columns if column.kind in kinds)
     return rows.with_columns(replace(rows.signature, columns=columns))
+
+
+def with_text(rows: TrainingSet) -> TrainingSet:
+    """The same rows with weights of six terms behind the numbers; the first follows the target."""
+    chance = np.random.default_rng(5)
+    weights = chance.random((len(rows), 6)) * (chance.random((len(rows), 6)) < 0.2)
+    weights[:, 0] = (rows.target > np.median(rows.target)) * chance.random(len(rows))
+    text = Column("review", Kind.TEXT, terms=tuple("abcdef"), idf=(1.0,) * 6)
+    columns = (*rows.signature.columns, text)
+    numbers = np.column_stack([rows.rows.numbers, weights]).astype(np.float32)
+    return replace(
+        rows,
+        signature=replace(rows.signature, columns=columns),
+        rows=Encoded(numbers, rows.rows.categories, terms=6),
+    )
 
 
 def unseen(rows: TrainingSet) -> Encoded:
@@ -66,7 +82,9 @@ def unseen(rows: TrainingSet) -> Encoded:
     numbers[2::7] = -3e30
     categories[::4] = "never seen"
     categories[1::4] = ""
-    return Encoded(numbers, categories)
+    plain = numbers.shape[1] - rows.rows.terms
+    numbers[:, plain:] = rows.rows.numbers[:, plain:]
+    return Encoded(numbers, categories, rows.rows.terms)
 
 
 def _target(task: Task, noisy: np.ndarray) -> np.ndarray:

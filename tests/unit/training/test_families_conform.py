@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from evergreen.training.fit import FittedModel, fit
 from evergreen.training.plan import Trial
 from evergreen.training.spaces import SPACES
 from evergreen.training.trial import run_trial
-from tests.unit.training.sets import only, training_set, unseen
+from tests.unit.training.sets import only, training_set, unseen, with_text
 
 VARIANTS = {
     "linear": {},
@@ -62,8 +63,21 @@ def test_the_graph_answers_as_the_model_does_whatever_is_asked(name: str, task: 
 @pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.CATEGORY])
 @pytest.mark.parametrize(("name", "task"), EVERY)
 def test_columns_of_one_kind_are_enough(name: str, task: Task, kind: Kind) -> None:
-    rows = only(kind, training_set(task))
+    rows = only((kind,), training_set(task))
     assert disagreement(fit(rows, trial(name), seed=3), rows) < 1e-4
+
+
+@pytest.mark.parametrize("kinds", [(Kind.TEXT,), tuple(Kind)], ids=["alone", "beside others"])
+@pytest.mark.parametrize(("name", "task"), EVERY)
+def test_weights_of_terms_are_learnt_from_and_answered_alike(
+    name: str, task: Task, kinds: tuple[Kind, ...]
+) -> None:
+    rows = only(kinds, with_text(training_set(task)))
+    fitted = fit(rows, trial(name), seed=3)
+    assert disagreement(fitted, rows) < 1e-4
+    without = replace(rows.rows, numbers=rows.rows.numbers.copy())
+    without.numbers[:, -6] = 0
+    assert np.abs(fitted.predict(without) - fitted.predict(rows.rows)).max() > 0.01
 
 
 @pytest.mark.parametrize(("name", "task"), EVERY)

@@ -211,6 +211,9 @@ def _column_row(column: Column) -> str:
         shown = ", ".join(column.categories[:MOST_CATEGORIES])
         more = len(column.categories) - MOST_CATEGORIES
         seen = f"{shown} and {more:,} more" if more > 0 else shown
+    elif column.kind is Kind.TEXT:
+        rarest = ", ".join(f"'{term}'" for term in column.terms[-MOST_CATEGORIES:])
+        seen = f"{len(column.terms):,} words and pairs of words, the rarest of them {rarest}"
     elif column.minimum is not None and column.maximum is not None:
         seen = f"{column.minimum:g} to {column.maximum:g}"
     return _row(column.name, column.kind.value, seen)

@@ -62,7 +62,9 @@ def _candidates(signature: Signature, rows: Encoded) -> Iterator[tuple[str, NDAr
         values, counts = np.unique(rows.categories[:, index].astype(str), return_counts=True)
         for value in values[np.lexsort((values, -counts))][:_COMMON]:
             yield f"{name} = {value or '(missing)'}", rows.categories[:, index] == value
-    for index, name in enumerate(signature.number_names):
+    # A single word of a text makes no part of the rows that its owner thinks in.
+    plain = len(signature.number_names) - len(signature.term_names)
+    for index, name in enumerate(signature.number_names[:plain]):
         column = rows.numbers[:, index]
         known = column[~np.isnan(column)]
         edges = np.unique(np.quantile(known, [0, 0.25, 0.5, 0.75, 1])) if known.size else known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -11,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.data.engine import identifier, literal
-from evergreen.features.encoding import MISSING_CATEGORY, Encoded
+from evergreen.features.encoding import MISSING_CATEGORY, Encoded, put_weights
 from evergreen.features.signature import MOMENT_PARTS, Column, Kind
+from evergreen.features.text import LONGEST_TEXT
 
 COLUMNS_AT_ONCE = 8
 """Columns that are copied out of the engine together: bounds the memory of the copies."""
+
+TEXTS_AT_ONCE = 2_000
+"""Texts that are held as Python values at a time."""
 
 LARGEST = repr(float(np.finfo(np.float32).max))
 
@@ -29,16 +34,56 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Columnar:
-    """Encoded rows, their categories as codes.
+class Documents:
+    """The texts of one column of a table in the engine: they stay there until they are asked for.
 
-    `numbers`: float32 (rows, k). `codes`: int32 (rows, m), 0 where missing, else the place of the
-    text in `texts[j]`, of which the first is the missing category.
+    One reading must end before the next question to the engine.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    table: str
+    name: str
+
+    def blocks(self) -> Iterator[tuple[int, list[str | None]]]:
+        """Some texts after the other, in the order of the rows, with the number of their first."""
+        text = f"left(CAST({identifier(self.name)} AS VARCHAR), {LONGEST_TEXT})"
+        result = self.connection.execute(f"SELECT {text} FROM {identifier(self.table)}")
+        first = 0
+        while block := result.fetchmany(TEXTS_AT_ONCE):
+            yield first, [text for (text,) in block]
+            first += len(block)
+
+    def weights(self, column: Column, rows: int) -> NDArray[np.float32]:
+        """The weights of a fitted column's terms; float32 (rows, terms)."""
+        weights = np.zeros((rows, len(column.terms)), dtype=np.float32)
+        for first, block in self.blocks():
+            put_weights(weights, first, block, column)
+        return weights
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """A hash of each text, the same in every run; uint64 (rows,)."""
+        text = f"coalesce(CAST({identifier(self.name)} AS VARCHAR), '')"
+        fetched = self.connection.execute(
+            f"SELECT md5_number_lower({text}) AS hash FROM {identifier(self.table)}"
+        ).fetchnumpy()
+        return np.asarray(fetched["hash"], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Columnar:
+    """Encoded rows, their categories as codes, their texts not yet weighed.
+
+    `numbers`: float32 (rows, k), the last `terms` of them weights of terms. `codes`: int32
+    (rows, m), 0 where missing, else the place of the text in `texts[j]`, of which the first is the
+    missing category.
     """
 
     numbers: NDArray[np.float32]
     codes: NDArray[np.int32]
     texts: tuple[NDArray[np.object_], ...]
+    documents: tuple[Documents, ...] = ()
+    terms: int = 0
 
     @property
     def rows(self) -> Encoded:
@@ -46,24 +91,30 @@ class Columnar:
         categories = np.empty(self.codes.shape, dtype=object)
         for place, texts in enumerate(self.texts):
             categories[:, place] = texts[self.codes[:, place]]
-        return Encoded(self.numbers, categories)
+        return Encoded(self.numbers, categories, self.terms)
 
     @property
     def text_hashes(self) -> NDArray[np.uint64]:
-        """A hash of each category, the same in every run; uint64 (rows, m)."""
+        """A hash of each category and text, the same in every run; uint64 (rows, m + texts)."""
         hashed = np.empty(self.codes.shape, dtype=np.uint64)
         for place, texts in enumerate(self.texts):
             each = np.array([_hash(text) for text in texts], dtype=np.uint64)
             hashed[:, place] = each[self.codes[:, place]]
-        return hashed
+        return np.column_stack([hashed, *(each.hashes for each in self.documents)])
 
     def take(self, rows: NDArray[np.bool_], numbers: list[int], categories: list[int]) -> Columnar:
-        """Only some rows and columns (by their places)."""
+        """Only some rows and columns (by their places), and no texts."""
         return Columnar(
             self.numbers[rows][:, numbers],
             self.codes[rows][:, categories],
             tuple(self.texts[place] for place in categories),
         )
+
+    def with_weights(self, weights: Sequence[NDArray[np.float32]]) -> Columnar:
+        """The same rows with the weights of their texts' terms behind the numbers."""
+        terms = sum(each.shape[1] for each in weights)
+        numbers = np.concatenate([self.numbers, *weights], axis=1)
+        return Columnar(numbers, self.codes, self.texts, (), terms)
 
 
 def encode_table(
@@ -80,6 +131,9 @@ def encode_table(
         _matrix(connection, table, numbers, np.float32, np.nan),
         _matrix(connection, table, codes, np.int32, 0),
         texts,
+        tuple(
+            Documents(connection, table, each.name) for each in columns if each.kind is Kind.TEXT
+        ),
     )
 
 

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.data.engine import identifier, one_value
+from evergreen.data.engine import identifier, literal, one_value
 from evergreen.data.parquet_columns import column_type
-from evergreen.features.columnar import Columnar
+from evergreen.features.columnar import Columnar, Documents
 from evergreen.features.signature import MOMENT_PARTS, Column, Kind
 from evergreen.features.steps import ROW, Table
+from evergreen.features.text import FEWEST_TEXTS, FEWEST_WORDS, fit_vocabulary, median_words
 
 MOST_CATEGORIES = 1_000
-"""A text column with more different values is free text or an identifier …"""
+"""A column of words with more different values is text or an identifier …"""
 
 ROWS_PER_CATEGORY = 2
 """… and so is one whose values have fewer rows than this on average."""
+
+PROSE_WORDS = 8
+"""Values of so many words are text, …"""
+
+FEWEST_TEXTS_OF_PROSE = 50
+"""… unless there are only so many of them: then each can be a category."""
+
+SAMPLED_TEXTS = 1_000
+"""Values that are looked at to tell text from identifiers."""
+
+FILE_NAME = r"(?i)\S\.(png|jpe?g|wav|flac|ogg|txt)$"
+"""What the name of a file looks like: it names the row, and may tell the answer."""
+
+MOST_TERMS = 2_000
+"""Terms of all text columns together …"""
+
+MOST_WEIGHTS = 20_000_000
+"""… and weights of them in all rows: 80 MB, several times while a model is fitted."""
 
 NUMBERING = re.compile(
     r"(?i:(^|[\W_])(id|index|idx|row|rowid|rownum|record|nr|no|number|key|unnamed)([\W_]|$))"
@@ -34,16 +53,17 @@ KINDS: Mapping[str, Kind] = {
     "boolean": Kind.NUMBER,
     "date": Kind.MOMENT,
     "timestamp": Kind.MOMENT,
-    "text": Kind.CATEGORY,
 }
+"""The kinds of columns that are no text; `_words` tells those that are."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Columns that are used, in the table's order, and the reasons against the others."""
+    """Columns that are used, in the table's order, the reasons against the others, what to know."""
 
     columns: tuple[Column, ...]
     ignored: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def choose_columns(
@@ -60,11 +80,18 @@ def choose_columns(
             continue
         kind = column_type(sql_type)
         values, distinct, numbered = counted.get(name, (0, 0, False))
-        reason = _reason(sql_type, kind, values, distinct)
         if name == group:
             ignored.append((name, "names the group of a row"))
-        elif kind is None or reason:
-            ignored.append((name, reason or f"{sql_type} values cannot be learned from"))
+        elif kind is None:
+            ignored.append((name, f"{sql_type} values cannot be learned from"))
+        elif values == 0:
+            ignored.append((name, "has no values"))
+        elif kind == "text":
+            words, reason = _words(connection, table, name, values, distinct)
+            if words is None:
+                ignored.append((name, reason))
+            else:
+                columns.append(Column(name, words))
         elif numbered and NUMBERING.search(name) and _numbers_rows(connection, table, name, parts):
             ignored.append((name, "merely numbers the rows"))
         else:
@@ -75,16 +102,19 @@ def choose_columns(
 def seen_in_training(
     columns: Sequence[Column], encoded: Columnar, training: NDArray[np.bool_]
 ) -> tuple[Chosen, Columnar]:
-    """The columns with the categories and ranges of the training rows; all rows, without the rest.
+    """The columns with what the training rows have of them; all rows, without the rest.
 
-    A column that has no values in the training rows, or one and the same, is ignored.
+    Categories, ranges and vocabularies are those of the training rows alone. A column that has no
+    values in them, or one and the same, is ignored.
     """
     kept: list[Column] = []
     ignored: list[tuple[str, str]] = []
+    notes: list[str] = []
     numbers: list[int] = []
     moments: list[int] = []
     categories: list[int] = []
-    next_number, next_category = 0, 0
+    weights: list[NDArray[np.float32]] = []
+    next_number, next_category, next_text = 0, 0, 0
     next_moment = sum(column.kind is Kind.NUMBER for column in columns)
     for column in columns:
         if column.kind is Kind.CATEGORY:
@@ -97,6 +127,13 @@ def seen_in_training(
             seen, reason = _number(column, encoded.numbers[training, place])
             places = numbers
             own = [place]
+        elif column.kind is Kind.TEXT:
+            documents, next_text = encoded.documents[next_text], next_text + 1
+            seen, reason, said = _text(column, documents, training, len(encoded.documents))
+            notes += said
+            places, own = [], []
+            if reason is None:
+                weights.append(documents.weights(seen, len(training)))
         else:
             own = list(range(next_moment, next_moment + len(MOMENT_PARTS)))
             next_moment += len(MOMENT_PARTS)
@@ -108,7 +145,32 @@ def seen_in_training(
             kept.append(seen)
             places += own
     every = np.ones(len(training), dtype=bool)
-    return Chosen(tuple(kept), tuple(ignored)), encoded.take(every, numbers + moments, categories)
+    made = encoded.take(every, numbers + moments, categories)
+    chosen = Chosen(tuple(kept), tuple(ignored), tuple(notes))
+    return chosen, made.with_weights(weights) if weights else made
+
+
+def _text(
+    column: Column, documents: Documents, training: NDArray[np.bool_], texts: int
+) -> tuple[Column, str | None, list[str]]:
+    """A text column with its vocabulary, its share of the terms that `texts` columns may have."""
+    there = (
+        text
+        for first, block in documents.blocks()
+        for row, text in enumerate(block, start=first)
+        if text and training[row]
+    )
+    most = max(min(MOST_TERMS, MOST_WEIGHTS // len(training)) // texts, 1)
+    vocabulary = fit_vocabulary(there, most)
+    if not vocabulary.terms:
+        return column, f"has no word that {FEWEST_TEXTS} training rows share", []
+    notes = []
+    if vocabulary.found > most:
+        notes.append(
+            f"'{column.name}': of {vocabulary.found:,} words and pairs of words that "
+            f"{FEWEST_TEXTS} or more training rows have, the {most:,} most frequent are used"
+        )
+    return replace(column, terms=vocabulary.terms, idf=vocabulary.idf), None, notes
 
 
 def _category(
@@ -142,16 +204,28 @@ def _moment_reason(parts: NDArray[np.float32]) -> str | None:
     return None
 
 
-def _reason(sql_type: str, kind: str | None, values: int, distinct: int) -> str | None:
-    if kind is None:
-        return f"{sql_type} values cannot be learned from"
-    if values == 0:
-        return "has no values"
-    if kind == "text" and (
-        distinct > MOST_CATEGORIES or (distinct > 1 and distinct * ROWS_PER_CATEGORY > values)
-    ):
-        return f"free text or identifier: {distinct:,} different values in {values:,} rows"
-    return None
+def _words(
+    connection: duckdb.DuckDBPyConnection, table: Table, name: str, values: int, distinct: int
+) -> tuple[Kind | None, str]:
+    """Whether a column of words is categories or text; None and why not if it is neither."""
+    too_many = distinct > MOST_CATEGORIES or (
+        distinct > 1 and distinct * ROWS_PER_CATEGORY > values
+    )
+    if not too_many and distinct <= FEWEST_TEXTS_OF_PROSE:
+        return Kind.CATEGORY, ""
+    sample = connection.execute(
+        f"SELECT left({identifier(name)}, 1000), "
+        f"NOT regexp_matches({identifier(name)}, {literal(FILE_NAME)}) "
+        f"FROM {identifier(table.name)} WHERE {identifier(name)} IS NOT NULL LIMIT {SAMPLED_TEXTS}"
+    ).fetchall()
+    if too_many and not any(other for _, other in sample):
+        return None, "names files"
+    words = median_words([text for text, _ in sample])
+    if words >= (FEWEST_WORDS if too_many else PROSE_WORDS):
+        return Kind.TEXT, ""
+    if too_many:
+        return None, f"identifier or name: {distinct:,} different values in {values:,} rows"
+    return Kind.CATEGORY, ""
 
 
 def _counted(

@@ -136,7 +136,7 @@ class _Preparation:
         )
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
-        notes += [*holdout.notes, *known.notes, *_advice(made, self.project)]
+        notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made, self.project)]
         return Prepared(made, len(made), dropped, tuple(notes), holdout.sentence, joins, annotated)
 
     def _stepped(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from evergreen.contracts.feature_definition import Definition
 
 
 class Kind(StrEnum):
-    """How a column is read: a number, a category (text), or a moment (date or time)."""
+    """How a column is read: a number, a category, a moment (date or time), or a text of words."""
 
     NUMBER = "number"
     CATEGORY = "category"
     MOMENT = "moment"
+    TEXT = "text"
 
 
 class Task(StrEnum):
@@ -35,7 +37,8 @@ class Column:
     """One column that a model is asked with.
 
     `categories` are the ones seen in training rows (category columns only); `minimum` and
-    `maximum` are the range seen there (number columns only).
+    `maximum` are the range seen there (number columns only); `terms` with their inverse document
+    frequencies `idf` are the vocabulary fitted there (text columns only).
     """
 
     name: str
@@ -43,6 +46,13 @@ class Column:
     categories: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    terms: tuple[str, ...] = ()
+    idf: tuple[float, ...] = ()
+
+    @cached_property
+    def term_places(self) -> dict[str, int]:
+        """Where each term stands among `terms`."""
+        return {term: place for place, term in enumerate(self.terms)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Signature:
 
     @property
     def number_names(self) -> tuple[str, ...]:
-        """Names of the columns of `Encoded.numbers`: number columns, then parts of moments."""
+        """Names of the columns of `Encoded.numbers`: numbers, parts of moments, then terms."""
         numbers = [column.name for column in self.columns if column.kind is Kind.NUMBER]
         parts = [
             f"{column.name}.{part}"
@@ -72,7 +82,17 @@ class Signature:
             if column.kind is Kind.MOMENT
             for part in MOMENT_PARTS
         ]
-        return (*numbers, *parts)
+        return (*numbers, *parts, *self.term_names)
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the last columns of `Encoded.numbers`, which hold the weights of terms."""
+        return tuple(f"{column.name} '{term}'" for column in self.texts for term in column.terms)
+
+    @property
+    def texts(self) -> tuple[Column, ...]:
+        """The text columns."""
+        return tuple(column for column in self.columns if column.kind is Kind.TEXT)
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -105,6 +125,9 @@ class Signature:
                     categories=tuple(column["categories"]),
                     minimum=column["minimum"],
                     maximum=column["maximum"],
+                    # Models from before text columns have none.
+                    terms=tuple(column.get("terms", ())),
+                    idf=tuple(column.get("idf", ())),
                 )
                 for column in plain["columns"]
             ),

@@ -59,7 +59,8 @@ class TrainingSet:
             categories,
             signature.category_names,
         )
-        return replace(self, signature=signature, rows=Encoded(numbers, categories))
+        terms = len(signature.term_names)
+        return replace(self, signature=signature, rows=Encoded(numbers, categories, terms))
 
     def to_bytes(self) -> bytes:
         """One `.npz`; categories are stored as codes into a list of the texts that occur."""
@@ -85,9 +86,10 @@ class TrainingSet:
             texts = arrays["category_texts"].astype(object)
             codes = arrays["category_codes"]
             categories = texts[codes] if texts.size else np.empty(codes.shape, dtype=object)
+            signature = Signature.from_json(arrays["signature"].tobytes())
             return TrainingSet(
-                signature=Signature.from_json(arrays["signature"].tobytes()),
-                rows=Encoded(arrays["numbers"], categories),
+                signature=signature,
+                rows=Encoded(arrays["numbers"], categories, len(signature.term_names)),
                 target=arrays["target"],
                 holdout=arrays["holdout"],
                 groups=arrays["groups"],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.features.encoding import Encoded
+from evergreen.features.encoding import Encoded, put_weights
 from evergreen.features.signature import MOMENT_PARTS, Kind, Signature, Task
 from evergreen.monitoring import parquet
 
@@ -28,7 +28,12 @@ FIXED_COLUMNS = {
     "prediction": "VARCHAR",
     "probabilities": "VARCHAR",
 }
-INPUT_TYPES = {Kind.NUMBER: "DOUBLE", Kind.CATEGORY: "VARCHAR", Kind.MOMENT: "TIMESTAMP"}
+INPUT_TYPES = {
+    Kind.NUMBER: "DOUBLE",
+    Kind.CATEGORY: "VARCHAR",
+    Kind.MOMENT: "TIMESTAMP",
+    Kind.TEXT: "VARCHAR",
+}
 
 
 class CaptureInvalidError(Exception):
@@ -262,7 +267,7 @@ def _encoding(signature: Signature, types: Mapping[str, str]) -> Iterator[str]:
     for column in signature.columns:
         name, stored = parquet.identifier(INPUT + column.name), types.get(INPUT + column.name)
         alias = parquet.identifier
-        if column.kind is Kind.CATEGORY:
+        if column.kind in {Kind.CATEGORY, Kind.TEXT}:
             value = "''" if stored is None else f"coalesce({name}::VARCHAR, '')"
             yield f"{value} AS {alias(INPUT + column.name)}"
         elif column.kind is Kind.NUMBER:
@@ -283,12 +288,18 @@ def _encoded(columns: Mapping[str, NDArray[Any]], signature: Signature) -> Encod
     rows = len(columns["prediction_id"])
     numbers = np.empty((rows, len(signature.number_names)), dtype=np.float32)
     categories = np.empty((rows, len(signature.category_names)), dtype=object)
+    texts = len(signature.term_names)
+    plain = len(signature.number_names) - texts
     with np.errstate(over="ignore"):  # beyond float32 is infinite for the model as well
-        for j, name in enumerate(signature.number_names):
+        for j, name in enumerate(signature.number_names[:plain]):
             numbers[:, j] = columns[INPUT + name]
+    for column in signature.texts:
+        width = len(column.terms)
+        put_weights(numbers[:, plain : plain + width], 0, columns[INPUT + column.name], column)
+        plain += width
     for j, name in enumerate(signature.category_names):
         categories[:, j] = columns[INPUT + name]
-    return Encoded(numbers, categories)
+    return Encoded(numbers, categories, texts)
 
 
 def _predictions(
@@ -314,7 +325,8 @@ def _number(answer: str) -> float:
 def _nothing(signature: Signature) -> Captured:
     texts = np.empty(0, dtype=object)
     moments = np.empty(0, dtype="datetime64[us]")
-    none = {INPUT + name: texts for name in (*signature.number_names, *signature.category_names)}
+    names = (*signature.number_names, *signature.category_names)
+    none = {INPUT + name: texts for name in (*names, *(text.name for text in signature.texts))}
     return Captured(
         ids=texts,
         asked_at=moments,

@@ -31,7 +31,8 @@ def columns_of(
     """Collect the columns to compare; leaving out a moment leaves out all of its parts."""
     moments = {column.name for column in signature.columns if column.kind is Kind.MOMENT}
     found = []
-    for j, name in enumerate(signature.number_names):
+    plain = len(signature.number_names) - len(signature.term_names)
+    for j, name in enumerate(signature.number_names[:plain]):
         whole = name.rpartition(".")[0]
         if name not in leave_out and not (whole in moments and whole in leave_out):
             sides = (rows.numbers[:, j].astype(np.float64) for rows in (reference, window))
@@ -41,7 +42,31 @@ def columns_of(
         for j, name in enumerate(signature.category_names)
         if name not in leave_out
     ]
+    for text in signature.texts:
+        own = slice(plain, plain + len(text.terms))
+        plain += len(text.terms)
+        if text.name not in leave_out:
+            found += _of_text(text.name, reference.numbers[:, own], window.numbers[:, own])
     return found
+
+
+def _of_text(
+    name: str, reference: NDArray[np.float32], window: NDArray[np.float32]
+) -> list[Variable]:
+    """What is compared of a text: how many of its terms are known, how usual they are together.
+
+    Usual is the dot product with the mean weights of the reference; of a reference row with those
+    of the other rows, because to have shaped the mean is an advantage that no window row has.
+    """
+    sums = reference.sum(axis=0, dtype=np.float64)
+    rows = len(reference)
+    itself = np.einsum("ij,ij->i", reference, reference, dtype=np.float64)
+    usual = ((reference @ sums) - itself) / max(rows - 1, 1), (window @ sums) / max(rows, 1)
+    known = tuple((side > 0).sum(axis=1).astype(np.float64) for side in (reference, window))
+    return [
+        Variable(f"{name} (known terms)", "number", *known),
+        Variable(f"{name} (usual words)", "number", *usual),
+    ]
 
 
 def predictions_of(

@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 
 from evergreen.features.encoding import Encoded, encode
 from evergreen.features.signature import Column, Kind, Signature
+from evergreen.features.text import LONGEST_TEXT, terms_of
 
 MAXIMUM_ROWS = 1000
 MAXIMUM_BYTES = 6 * 1024 * 1024
-MAXIMUM_TEXT = 10_000
+MAXIMUM_TEXT = 2 * LONGEST_TEXT
 """Characters of all texts of a row together: written as JSON they fit one capture message."""
 
 MAXIMUM_SHOWN = 80
@@ -134,6 +135,8 @@ def _row(
         if name in columns:
             row[name] = _VALUES[columns[name].kind](value, f"{path}.{name}")
             notes += _note(columns[name], row[name])
+            if columns[name].kind is Kind.TEXT:
+                row[name] = row[name] and row[name][:LONGEST_TEXT]
         elif name in aside:
             left[name] = value
             notes.append(f"{name} is left aside: the model does not use it")
@@ -190,6 +193,15 @@ def _category(value: Any, field: str) -> str | None:
     return value
 
 
+def _text(value: Any, field: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        _wrong(value, field, "text")
+    _check_characters(value, field)
+    return value
+
+
 def _check_characters(text: str, field: str) -> None:
     """Refuse half a character: it has no UTF-8, and neither graph nor Parquet can hold it."""
     try:
@@ -219,7 +231,12 @@ def read_moment(value: Any, field: str) -> date | None:
         ) from None
 
 
-_VALUES = {Kind.NUMBER: _number, Kind.CATEGORY: _category, Kind.MOMENT: read_moment}
+_VALUES = {
+    Kind.NUMBER: _number,
+    Kind.CATEGORY: _category,
+    Kind.MOMENT: read_moment,
+    Kind.TEXT: _text,
+}
 
 
 def _note(column: Column, value: Any) -> list[str]:
@@ -228,6 +245,10 @@ def _note(column: Column, value: Any) -> list[str]:
         return []
     if column.kind is Kind.CATEGORY and column.categories and value not in column.categories:
         return [f"{column.name}: this category was never seen in training"]
+    if column.kind is Kind.TEXT and len(value) > LONGEST_TEXT:
+        return [f"{column.name}: only the first {LONGEST_TEXT:,} characters are read"]
+    if column.kind is Kind.TEXT and not any(term in column.term_places for term in terms_of(value)):
+        return [f"{column.name}: none of its words was seen often enough in training"]
     if column.kind is Kind.NUMBER and _outside(column, value):
         seen = f"{column.minimum:g} to {column.maximum:g}"
         return [f"{column.name}: outside of {seen}, the range seen in training"]

@@ -57,7 +57,15 @@ def as_table(rows: Encoded) -> NDArray[Any]:
     """The rows as one array: the columns of `numbers`, then those of `categories`."""
     if rows.categories.shape[1] == 0:
         return rows.numbers.astype(np.float64)
-    return np.concatenate([rows.numbers.astype(object), rows.categories], axis=1)
+    plain = rows.numbers.shape[1] - rows.terms
+    table = np.full((len(rows), rows.numbers.shape[1] + rows.categories.shape[1]), 0.0, object)
+    table[:, :plain] = rows.numbers[:, :plain]
+    # Most weights are 0: as one shared object they cost a pointer each, not a number each.
+    weights = rows.numbers[:, plain:]
+    places = np.nonzero(weights)
+    table[:, plain : plain + rows.terms][places] = weights[places]
+    table[:, plain + rows.terms :] = rows.categories
+    return table
 
 
 def _linear(parameters: Parameters, task: Task, rows: Encoded, seed: int) -> Pipeline:
@@ -166,12 +174,19 @@ def _scaler(pipeline: Pipeline) -> StandardScaler | None:
 def _columns(rows: Encoded, numbers: object, categories: object) -> ColumnTransformer:
     """Numbers and categories, each through its own transformer; none for what has no columns.
 
+    Weights of terms are on one scale already, on which being rare counts more: they stay so.
+
     A number that is missing in all of these rows is left out: in a fold that looks forward in
     time a column may not have begun yet, and histogram boosting cannot bin nothing.
     """
     k, m = rows.numbers.shape[1], rows.categories.shape[1]
-    known = np.flatnonzero(~np.isnan(rows.numbers).all(axis=0)).tolist()
-    parts = [("numbers", numbers, known), ("categories", categories, list(range(k, k + m)))]
+    plain = k - rows.terms
+    known = np.flatnonzero(~np.isnan(rows.numbers[:, :plain]).all(axis=0)).tolist()
+    parts = [
+        ("numbers", numbers, known),
+        ("terms", "passthrough", list(range(plain, k))),
+        ("categories", categories, list(range(k, k + m))),
+    ]
     return ColumnTransformer([part for part in parts if part[2]])
 
 

@@ -37,7 +37,12 @@ def column_places(signature: Signature) -> dict[str, list[int]]:
     moments = [column.name for column in signature.columns if column.kind is Kind.MOMENT]
     parts = len(MOMENT_PARTS)
     starts = {name: len(numbers) + i * parts for i, name in enumerate(moments)}
+    terms, start = {}, len(numbers) + len(moments) * parts
+    for text in signature.texts:
+        terms[text.name] = list(range(start, start + len(text.terms)))
+        start += len(text.terms)
     return {
+        **terms,
         **{name: [place] for place, name in enumerate(signature.category_names)},
         **{name: [place] for place, name in enumerate(numbers)},
         **{name: list(range(start, start + parts)) for name, start in starts.items()},
@@ -45,7 +50,7 @@ def column_places(signature: Signature) -> dict[str, list[int]]:
 
 
 def _of_numbers(values: NDArray[np.float32]) -> str | None:
-    """`values` (rows, parts): one number, or the parts of one moment."""
+    """`values` (rows, parts): one number, the parts of one moment, or the terms of one text."""
     missing = np.isnan(values)
     if missing.all():
         return "it is missing in every row to learn from"
