@@ -1,7 +1,5 @@
 """Delimiters, encodings and line ends are found; what is no table is refused with what it is."""
 
-import gzip
-
 import pytest
 
 from tests.unit.data.uploads import Uploader, types
@@ -64,16 +62,16 @@ def test_a_nameless_column_is_called_by_its_place(uploader: Uploader) -> None:
         (b" \n\n", "empty_file", "is empty"),
         (b"a,b\n", "no_rows", "a header and no rows"),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "not_a_table", "an HTML or XML page"),
-        (b'[{"a": 1}, {"a": 2}]', "not_a_table", "JSON"),
-        (gzip.compress(b"a,b\n1,2\n"), "not_a_table", "gzip-compressed"),
-        (b"PK\x03\x04rest", "not_a_table", "a zip archive or an Excel workbook"),
+        (b'{\n"a": 1\n}\n', "not_a_table", "one JSON object over several lines"),
+        (b"PK\x03\x04rest", "damaged", "not a zip file"),
+        (bytes(257) + b"ustar", "not_a_table", "a tar archive"),
+        (b"\x80\x05rest", "not_a_table", "a Python pickle, which is never opened"),
         (b"\x89PNG\r\n\x1a\nrest", "not_a_table", "a PNG image"),
         (bytes(range(256)) * 16, "not_a_table", "binary data"),
-        (b"PAR1 and then nothing of the kind", "not_a_table", "damaged"),
+        (b"PAR1 and then nothing of the kind", "damaged", "its end is missing"),
         (b"Dear all, please find\nattached nothing.\n", "too_many_bad_rows", "1 bad rows of 1"),
-        (b"nothing here is a table\nof any kind\n", "not_a_table", "running text"),
         (",".join(f"c{i}" for i in range(6_000)).encode(), "too_many_columns", "5,000"),
-        (b"a,b\n1\x00,2\n", "not_a_table", "binary data"),
+        (b"a,b\n" + b"1,2\n" * 999 + b"3\x00,4\n", "nul_character", "from line 1001 on"),
     ],
 )
 def test_what_is_no_table_is_refused(
@@ -87,7 +85,7 @@ def test_what_is_no_table_is_refused(
 
 def test_a_damaged_parquet_file_is_refused_without_a_path_of_ours(uploader: Uploader) -> None:
     (reason,) = uploader.refused(b"PAR1" + bytes(5_000))
-    assert reason.code == "not_a_table"
+    assert reason.code == "damaged"
     assert str(uploader.directory) not in reason.message
 
 

@@ -14,6 +14,7 @@ from evergreen.data import expectation
 from evergreen.data.engine import connect
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.ingestion import UploadRefusedError
+from evergreen.data.limits import DEFAULT_LIMITS
 from evergreen.data.sniffing import recognise
 from tests.unit.data.uploads import Uploader, numbered
 
@@ -46,7 +47,7 @@ def taken_at_once(directory: Path, content: str) -> bool:
     source, destination = directory / "large.csv", directory / "large.parquet"
     source.write_text(content, newline="")
     with connect(directory) as connection:
-        file = recognise(source, "large.csv", directory)
+        file = recognise(connection, source, "large.csv", directory, DEFAULT_LIMITS)
         made = write_as_expected(connection, file, "large.csv", directory, destination, None, ())
     assert destination.exists() == (made is not None)
     return made is not None

@@ -13,6 +13,7 @@ import duckdb
 from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, ragged
 from evergreen.data.engine import connect, literal
 from evergreen.data.expectation import write_as_expected
+from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
 from evergreen.data.parts import WRITTEN
 from evergreen.data.quarantine import write_quarantine
@@ -62,6 +63,7 @@ def ingest(
     required: Sequence[str] = (),
     key: Sequence[str] = (),
     destination_quarantine: Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> IngestedPart:
     """Write the good rows of `source` to `destination` and the bad ones to the quarantine.
 
@@ -76,7 +78,7 @@ def ingest(
     with tempfile.TemporaryDirectory(dir=destination.parent) as directory:
         scratch = Path(directory)
         with connect(scratch) as connection:
-            file = recognise(source, name, scratch)
+            file = recognise(connection, source, name, scratch, limits)
             made = write_as_expected(connection, file, name, scratch, destination, known, required)
             if made is not None:
                 with _removed_if_refused(destination):

@@ -11,12 +11,12 @@ from typing import TextIO
 
 import duckdb
 
-from evergreen.data.engine import literal
+from evergreen.data.engine import identifier, literal
+from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred
 from evergreen.data.readings import MISSING_MARKERS, SPACES
-from evergreen.data.refusal import Reason, shortened
-from evergreen.data.sniffing import DelimitedFile, ParquetFile
-from evergreen.data.staging import ROW, RejectedRow, Staged
+from evergreen.data.refusal import Reason, RejectedRow, shortened
+from evergreen.data.staging import ROW, Staged
 
 COLUMNS = (
     "{'line': 'BIGINT', 'raw': 'VARCHAR', 'reasons': "
@@ -49,8 +49,9 @@ def misfit_rows(
         f"CASE WHEN {each.misfit} THEN CAST({each.raw} AS VARCHAR) END, ({each.looks})"
         for each in wrong
     )
+    number = f"{identifier(LINE)} - 1" if isinstance(file, ParquetFile) and file.numbered else ROW
     found = connection.execute(
-        f"SELECT {ROW}, [{raws}], {flags} FROM {staged.source} "
+        f"SELECT {number}, [{raws}], {flags} FROM {staged.source} "
         f"WHERE {' OR '.join(each.misfit for each in wrong)} ORDER BY {ROW}"
         + (f" LIMIT {limit}" if limit else "")
     ).fetchall()
@@ -62,18 +63,24 @@ def misfit_rows(
         if isinstance(file, ParquetFile):
             line, raw = int(number) + 1, json.dumps(dict(zip(names, cells, strict=True)))
         reasons = tuple(
-            misfit_reason(column, str(pairs[2 * place]), line, bool(pairs[2 * place + 1]))
-            for place, column in enumerate(wrong)
-            if pairs[2 * place] is not None
+            misfit_reason(column, str(pairs[2 * n]), line, bool(pairs[2 * n + 1]), file.place)
+            for n, column in enumerate(wrong)
+            if pairs[2 * n] is not None
         )
         text = raw if raw is not None else json.dumps(cells, ensure_ascii=False)
         rows.append(RejectedRow(line, text, reasons))
     return tuple(rows)
 
 
-def misfit_reason(column: Inferred, value: str, line: int | None, looks: bool) -> Reason:  # noqa: FBT001
-    """Why a value cannot be read as its column's type."""
-    where = f"line {line}, " if line else ""
+def misfit_reason(
+    column: Inferred,
+    value: str,
+    line: int | None,
+    looks: bool,  # noqa: FBT001
+    place: str = "line",
+) -> Reason:
+    """Why a value cannot be read as its column's type; `place` is what a line is called."""
+    where = f"{place} {line}, " if line else ""
     if looks:
         what = f"'{shortened(value)}' is beyond what {NOUNS[column.type]} can hold"
         return Reason(
@@ -124,7 +131,7 @@ def _located(
         wanted[_key(cells)].append(number)
     found: dict[int, tuple[int, str]] = {}
     with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        for line, record, raw in _records(text, file.delimiter):
+        for line, record, raw in _records(text, file.delimiter, file.quote):
             waiting = wanted.get(_key(record))
             if waiting:
                 found[waiting.popleft()] = (line, raw)
@@ -133,7 +140,7 @@ def _located(
     return found
 
 
-def _records(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
+def _records(text: TextIO, delimiter: str, quote: str) -> Iterator[tuple[int, list[str], str]]:
     """Records with the line they begin on and their text."""
     pending: list[str] = []
 
@@ -142,7 +149,7 @@ def _records(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], str
             pending.append(line)
             yield line
 
-    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(lines(), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
     first = 1
     for record in reader:
         yield first, record, "".join(pending).rstrip("\r\n")

@@ -30,6 +30,15 @@ class Reason:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that cannot be taken: its line in the source, its text, all its reasons."""
+
+    line: int | None
+    raw: str
+    reasons: tuple[Reason, ...]
+
+
 class UploadRefusedError(ValueError):
     """A file was refused whole; `reasons` holds everything that is wrong with it."""
 
@@ -42,6 +51,18 @@ def shortened(value: str) -> str:
     """A value as a reason repeats it: short enough, on one line."""
     line = " ".join(value.split())
     return line if len(line) <= LONGEST_VALUE else f"{line[: LONGEST_VALUE - 1]}…"
+
+
+def printable(name: str) -> str:
+    r"""A name that somebody made up, as a message may hold it: no controls, no endless length.
+
+    >>> print(printable("a\x1b[31m/../\u202etxt.csv"))
+    a\x1b[31m/../\u202etxt.csv
+    """
+    escaped = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in name
+    )
+    return escaped if len(escaped) <= LONGEST_VALUE else f"{escaped[: LONGEST_VALUE - 1]}…"
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.data.engine import connect, identifier, literal
+from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.schema import SQL_TYPES, ColumnSchema, ColumnType, Schema
 from evergreen.data.sniffing import recognise
@@ -32,9 +33,12 @@ OPTIONS = {".csv": "FORMAT csv, HEADER true", ".parquet": "FORMAT parquet, COMPR
 
 
 def read_rows(
-    path: Path, name: str, types: Mapping[str, ColumnType] | None = None
+    path: Path,
+    name: str,
+    types: Mapping[str, ColumnType] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of delimited text or Parquet, in order.
+    """Rows of a file in any format that is recognised, in order.
 
     Values are float, int, bool, str, date, datetime or None. `types` says what columns are where
     the file alone could be misread (an id of digits is text). Every row is given or none: raises
@@ -42,7 +46,7 @@ def read_rows(
     """
     known = Schema(tuple(ColumnSchema(column, kind) for column, kind in (types or {}).items()))
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
-        file = recognise(path, name, Path(directory))
+        file = recognise(connection, path, name, Path(directory), limits)
         made = understand(connection, file, name, Path(directory), known=known)
         if made.quarantined_rows:
             bad = made.bad_rows(connection)

@@ -2,176 +2,235 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evergreen.data.refusal import Reason, UploadRefusedError, shortened
-from evergreen.data.text_encoding import as_utf8, form_of
+import duckdb
 
-DELIMITERS = (",", ";", "\t", "|")
+from evergreen.data import archive, json_records, parquet_footer, plain_text, workbook
+from evergreen.data.delimited import Head, delimited, divide
+from evergreen.data.files import DelimitedFile, ParquetFile
+from evergreen.data.limits import Limits
+from evergreen.data.records import Records
+from evergreen.data.refusal import Reason, UploadRefusedError, printable
+from evergreen.data.text_encoding import as_utf8, form_of, utf16_of
+from evergreen.data.unpacking import PACKED, unpacked
+
+__all__ = ["ACCEPTED", "DelimitedFile", "ParquetFile", "recognise"]
+
 HEAD_BYTES = 1 << 18
-SAMPLED_RECORDS = 200
-LONGEST_NAME = 200
-MOST_COLUMNS = 5_000
-FEWEST_WORDS_OF_PROSE = 4
+SHOWN_MEMBERS = 5
 
-ACCEPTED = "upload delimited text (comma, semicolon, tab or '|') with a header line, or Parquet"
+ACCEPTED = (
+    "taken are delimited text (comma, semicolon, tab or '|'), JSON records, JSON Lines, Parquet, "
+    "Excel (.xlsx) and plain text, each also in gzip, zstd or zip"
+)
 FOREIGN_FORMATS = (
-    (b"\x1f\x8b", "gzip-compressed"),
-    (b"(\xb5/\xfd", "zstd-compressed"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a sound or a film (RIFF)"),
+    (b"fLaC", "a sound (FLAC)"),
+    (b"OggS", "a sound (Ogg)"),
+    (b"ID3", "a sound (MP3)"),
     (b"%PDF", "a PDF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document, or one with a password"),
     (b"SQLite format 3", "an SQLite database"),
+    (b"BZh", "bzip2-compressed"),
+    (b"\xfd7zXZ", "xz-compressed"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"PARE", "an encrypted Parquet file"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\x80\x02", "a Python pickle, which is never opened"),
+    (b"\x80\x03", "a Python pickle, which is never opened"),
+    (b"\x80\x04", "a Python pickle, which is never opened"),
+    (b"\x80\x05", "a Python pickle, which is never opened"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
 )
+TAR_PLACE, TAR_MAGIC = 257, b"ustar"
+_ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d]|$)")
+_OBJECT = re.compile(r"\s*\{\s*([\"}]|$)")
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|[a-z]+[\s>])", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 @dataclass(frozen=True)
-class ParquetFile:
-    """A Parquet file, to be read as it is."""
+class Upload:
+    """A file on its way to being recognised. `packed` is what it was unpacked from, if anything."""
 
     path: Path
+    name: str
+    scratch: Path
+    limits: Limits
+    connection: duckdb.DuckDBPyConnection
+    packed: str | None = None
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes."""
+        with self.path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+
+    def records(self, place: str) -> Records:
+        """To be filled with what the file holds, each called a `place`."""
+        return Records(self.name, place, self.scratch, self.limits)
 
 
-@dataclass(frozen=True)
-class DelimitedFile:
-    """Delimited text in UTF-8: where it is, how it is divided, and its column names in order.
-
-    `skipped_lines` are blank lines before the header.
-    """
-
-    path: Path
-    delimiter: str
-    names: tuple[str, ...]
-    skipped_lines: int
-    warnings: tuple[str, ...] = ()
-
-
-def recognise(source: Path, name: str, scratch: Path) -> ParquetFile | DelimitedFile:
-    """Say what the file is; a copy in UTF-8 goes to `scratch` where one is needed.
+def recognise(
+    connection: duckdb.DuckDBPyConnection,
+    source: Path,
+    name: str,
+    scratch: Path,
+    limits: Limits,
+) -> ParquetFile | DelimitedFile:
+    """Say what the file is; what staging does not read as it is becomes Parquet in `scratch`.
 
     Raises UploadRefusedError for everything that is no table, with what was seen instead.
     """
-    with source.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    return _recognised(Upload(source, printable(name), scratch, limits, connection))
+
+
+def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
+    head = upload.head
     if not head.strip():
-        raise _refused("empty_file", f"'{name}' is empty; {ACCEPTED}")
-    if head.startswith(b"PAR1"):
-        return ParquetFile(source)
-    _refuse_foreign(head, name)
-    form = form_of(source)
-    if not form.encoding.startswith("utf-16"):
-        _refuse_binary(head, name)
-    return _delimited(as_utf8(source, form, scratch / "text.csv", name), name)
+        raise _refused("empty_file", f"'{upload.name}' is empty; {ACCEPTED}")
+    for magic, read in FORMATS:
+        if head.startswith(magic):
+            return read(upload)
+    _refuse_foreign(head, upload.name)
+    if utf16_of(head) is None:
+        _refuse_binary(head, upload.name)
+    form = form_of(upload.path, upload.name)
+    path = as_utf8(upload.path, form, upload.scratch / "text.csv", upload.name)
+    return _text(replace(upload, path=path))
+
+
+def _parquet(upload: Upload) -> ParquetFile:
+    parquet_footer.check_footer(upload.path, upload.name, upload.scratch, upload.limits)
+    return ParquetFile(upload.path)
+
+
+def _packed(upload: Upload) -> ParquetFile | DelimitedFile:
+    """A gzip or zstd file."""
+    _refuse_nested(upload, "compressed")
+    path = unpacked(upload.path, upload.name, upload.scratch / "unpacked", upload.limits)
+    return _recognised(replace(upload, path=path, packed="compressed"))
+
+
+def _zip(upload: Upload) -> ParquetFile | DelimitedFile:
+    """A workbook, or an archive with one table."""
+    with archive.opened(upload.path, upload.name, upload.limits) as opened:
+        names = {member.filename for member in opened.members}
+        if workbook.BOOK in names:
+            return _workbook(upload, workbook.check_parts(opened, upload.name))
+        for member, what in workbook.OTHER_OFFICE.items():
+            if member in names:
+                raise _refused("not_a_table", f"'{upload.name}' is {what}; {ACCEPTED}")
+        _refuse_nested(upload, "a zip archive")
+        if not opened.members:
+            raise _refused("empty_file", f"'{upload.name}' is an archive without files; {ACCEPTED}")
+        # Archives of pictures, recordings or documents, labelled by folder, are told apart here.
+        if len(opened.members) > 1:
+            shown = ", ".join(f"'{printable(each)}'" for each in sorted(names)[:SHOWN_MEMBERS])
+            message = (
+                f"'{upload.name}' holds {len(names):,} files ({shown} …); upload each table as a "
+                "file of its own: they become parts of one dataset"
+            )
+            raise _refused("several_tables", message)
+        path = opened.unpack(opened.members[0], upload.scratch / "unpacked")
+    return _recognised(replace(upload, path=path, packed="a zip archive"))
+
+
+def _workbook(upload: Upload, errors: int) -> ParquetFile:
+    with upload.records("row") as records:
+        said = workbook.read_workbook(
+            upload.path, upload.name, records, upload.scratch, upload.limits
+        )
+        if errors:
+            said += (f"{errors:,} cells hold errors such as #DIV/0! and are missing values",)
+        return records.as_parquet(upload.connection, said)
+
+
+def _text(upload: Upload) -> ParquetFile | DelimitedFile:
+    head = Head.of(upload.path)
+    if _ARRAY.match(head.text):
+        return _json_array(upload)
+    if _OBJECT.match(head.text):
+        return _json_lines(upload)
+    lines = head.lines(upload.name, upload.limits)
+    skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    division = divide(lines[skipped:])
+    if not division.is_prose:
+        return delimited(upload.path, upload.name, skipped, division, upload.limits)
+    with upload.records("line") as records:
+        said = plain_text.read_text(upload.path, head.text, records, upload.limits)
+        return records.as_parquet(upload.connection, [said])
+
+
+def _json_array(upload: Upload) -> ParquetFile:
+    with upload.records("record") as records:
+        json_records.read_array(upload.path, upload.name, records, upload.limits)
+        return _of_json(upload, records)
+
+
+def _json_lines(upload: Upload) -> ParquetFile:
+    if not json_records.is_json_lines(upload.path, upload.limits):
+        message = (
+            f"'{upload.name}' is one JSON object over several lines; upload an array of records "
+            '([{"a": 1}, {"a": 2}]) or one object on each line'
+        )
+        raise _refused("not_a_table", message)
+    with upload.records("line") as records:
+        json_records.read_lines(upload.path, records, upload.limits)
+        return _of_json(upload, records)
+
+
+def _of_json(upload: Upload, records: Records) -> ParquetFile:
+    if not records.rows:
+        raise UploadRefusedError(
+            [
+                Reason("no_rows", f"'{upload.name}' holds no JSON records; {ACCEPTED}"),
+                *(reason for row in records.rejected[:5] for reason in row.reasons),
+            ]
+        )
+    return records.as_parquet(upload.connection)
+
+
+FORMATS: tuple[tuple[bytes, Callable[[Upload], ParquetFile | DelimitedFile]], ...] = (
+    (b"PAR1", _parquet),
+    (b"PK\x03\x04", _zip),
+    (b"PK\x05\x06", _zip),
+    *((magic, _packed) for magic in PACKED),
+)
+"""How a file begins → how it is read; all else is text, or foreign."""
+
+
+def _refuse_nested(upload: Upload, what: str) -> None:
+    if upload.packed:
+        message = f"'{upload.name}' is {what} inside of {upload.packed}; pack a table once"
+        raise _refused("nested", message)
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:
     for magic, what in FOREIGN_FORMATS:
         if head.startswith(magic):
-            raise _refused("not_a_table", f"'{name}' is {what}, which is not read yet; {ACCEPTED}")
+            raise _refused("not_a_table", f"'{name}' is {what}; {ACCEPTED}")
+    if head[TAR_PLACE:].startswith(TAR_MAGIC):
+        raise _refused("not_a_table", f"'{name}' is a tar archive; {ACCEPTED}")
     if _MARKUP.match(head):
         raise _refused("not_a_table", f"'{name}' is an HTML or XML page, no table; {ACCEPTED}")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        raise _refused("not_a_table", f"'{name}' is JSON, which is not read yet; {ACCEPTED}")
 
 
 def _refuse_binary(head: bytes, name: str) -> None:
-    if b"\x00" in head or len(_CONTROL.findall(head)) > len(head) * 0.005:
+    if len(_CONTROL.findall(head)) > len(head) * 0.005:
         raise _refused("not_a_table", f"'{name}' is binary data, no table; {ACCEPTED}")
 
 
-def _delimited(path: Path, name: str) -> DelimitedFile:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        text = file.read(HEAD_BYTES)
-        whole = not file.read(1)
-    lines = text.splitlines(keepends=True)
-    if not whole and len(lines) > 1:
-        lines.pop()
-    skipped = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    delimiter, header = _division(lines[skipped:])
-    if len(header) == 1 and len(header[0].split()) >= FEWEST_WORDS_OF_PROSE:
-        raise _refused(
-            "not_a_table", f"'{name}' is running text without columns; {ACCEPTED}", line=1
-        )
-    names, warnings = _column_names(header, name, skipped + 1)
-    return DelimitedFile(path, delimiter, names, skipped, warnings)
-
-
-def _division(lines: Sequence[str]) -> tuple[str, list[str]]:
-    """The delimiter that divides most records as it divides the header, and the header."""
-    best, found = (0.0, 0, 0), (",", [lines[0].strip()])
-    for delimiter in DELIMITERS:
-        try:
-            records = _records(lines, delimiter)
-        except csv.Error:
-            continue
-        width = len(records[0])
-        agreeing = sum(len(record) == width for record in records) / len(records)
-        # Divided at the wrong mark, quotes turn up inside of values.
-        quotes = sum(value.count('"') for record in records for value in record)
-        if width > 1 and (agreeing, -quotes, width) > best:
-            best, found = (agreeing, -quotes, width), (delimiter, records[0])
-    if best[0] == 0.0:
-        records = _records(lines, ",")
-        found = (",", records[0])
-    return found
-
-
-def _records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    csv.field_size_limit(1 << 30)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    records = []
-    for record in reader:
-        if record:
-            records.append(record)
-        if len(records) == SAMPLED_RECORDS:
-            break
-    return records
-
-
-def _column_names(
-    header: Sequence[str], name: str, line: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Trimmed names; a nameless column is called by its place. Raises UploadRefusedError."""
-    if len(header) > MOST_COLUMNS:
-        raise _refused(
-            "too_many_columns",
-            f"'{name}' has more than {MOST_COLUMNS:,} columns; divide it",
-            line=line,
-        )
-    names, warnings, reasons = [], [], []
-    places: dict[str, int] = {}
-    for place, written in enumerate(header, start=1):
-        column = written.strip()
-        if not column:
-            column = f"column {place}"
-            warnings.append(f"column {place} has no name and is called '{column}'")
-        if len(column) > LONGEST_NAME:
-            message = f"the name of column {place} is longer than {LONGEST_NAME} characters"
-            reasons.append(Reason("bad_column_name", message, shortened(column), line))
-        first = places.setdefault(column.casefold(), place)
-        if first != place:
-            reasons.append(
-                Reason(
-                    "duplicate_column",
-                    f"column '{column}' occurs twice, at {first} and {place} "
-                    "(upper and lower case are the same); give each column its own name",
-                    column,
-                    line,
-                )
-            )
-        names.append(column)
-    if reasons:
-        raise UploadRefusedError(reasons)
-    return tuple(names), tuple(warnings)
-
-
-def _refused(code: str, message: str, line: int | None = None) -> UploadRefusedError:
-    return UploadRefusedError([Reason(code, message, line=line)])
+def _refused(code: str, message: str) -> UploadRefusedError:
+    return UploadRefusedError([Reason(code, message)])

@@ -9,20 +9,11 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data.engine import identifier, literal, one_value, parquet
+from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.readings import cleaned
-from evergreen.data.refusal import Reason, UploadRefusedError
-from evergreen.data.sniffing import DelimitedFile, ParquetFile
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
 
 ROW = "file_row_number"
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that does not fit the header: its line in the source, its text, all its reasons."""
-
-    line: int | None
-    raw: str
-    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,10 @@ def stage_parquet(connection: duckdb.DuckDBPyConnection, file: ParquetFile, name
     except duckdb.Error as error:
         raise UploadRefusedError([_damaged(file.path, name, error)]) from error
     types = {str(column): str(kind) for column, kind, *_ in described}
-    return Staged(file.path, {each: identifier(each) for each in types}, types, rows, ())
+    if file.numbered:
+        del types[LINE]
+    columns = {each: identifier(each) for each in types}
+    return Staged(file.path, columns, types, rows, file.rejected)
 
 
 def stage_delimited(
@@ -85,9 +79,10 @@ def cells_of(file: DelimitedFile) -> list[str]:
 def delimited(file: DelimitedFile, options: str = "", rejects: str = "reject_errors") -> str:
     """A table function that reads the cells of a file as text; other rows go to `rejects`."""
     spelled = ", ".join(f"{literal(cell)}: 'VARCHAR'" for cell in cells_of(file))
+    quote, header = literal(file.quote), str(file.has_header).lower()
     return (
         f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
-        f"delim = {literal(file.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        f"delim = {literal(file.delimiter)}, quote = {quote}, escape = {quote}, header = {header}, "
         f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true, "
         f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{options})"
     )

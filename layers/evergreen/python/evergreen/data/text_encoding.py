@@ -10,21 +10,20 @@ from pathlib import Path
 from evergreen.data.refusal import Reason, UploadRefusedError
 
 CHUNK = 1 << 20
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _BROKEN = re.compile("[\udc80-\udcff]")
 _FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
 class TextForm:
-    """How a text file is written: its encoding, and whether its line ends are of several kinds."""
+    """How a text file is written: its encoding, and whether its line ends are of several kinds.
+
+    `mixed`: most of it is Windows-1252, and some is UTF-8.
+    """
 
     encoding: str
     mixed_line_ends: bool
+    mixed: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -32,47 +31,80 @@ class TextForm:
         return self.encoding == "utf-8" and not self.mixed_line_ends
 
 
-def form_of(source: Path) -> TextForm:
-    """Find out how a text file is written, reading it once.
+def form_of(source: Path, name: str) -> TextForm:
+    """Find out how a text file is written, reading it once; raises UploadRefusedError for NUL.
 
     Bytes that are not UTF-8 mean Windows-1252, unless the file also holds more characters that
     are UTF-8 beyond ASCII: then it is UTF-8 with broken rows, which are quarantined one by one.
     """
     with source.open("rb") as file:
         head = file.read(4096)
-        marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
-        encoding = marked or _unmarked_utf16(head)
-        if encoding and encoding.startswith("utf-16"):
+        encoding = utf16_of(head)
+        if encoding:
             return TextForm(encoding, mixed_line_ends=True)
         file.seek(0)
-        broken = foreign = feeds = returns = pairs = 0
-        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        last = b""
+        seen = _Seen()
         while chunk := file.read(CHUNK):
-            # Looking for a byte is many times faster than counting or decoding: most files are
-            # ASCII with plain line ends and need no more.
-            if b"\r" in chunk or last == b"\r":
-                feeds += chunk.count(b"\n")
-                returns += chunk.count(b"\r")
-                pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
-            elif b"\n" in chunk:
-                feeds += 1
-            last = chunk[-1:]
-            if chunk.isascii() and not decoder.getstate()[0]:
-                continue
-            text = decoder.decode(chunk)
-            broken += len(_BROKEN.findall(text))
-            foreign += len(_FOREIGN.findall(text))
-    mixed = (pairs > 0 and feeds > pairs) or (feeds == 0 and returns > 0)
-    if broken > foreign:
-        return TextForm("cp1252", mixed)
-    return TextForm(encoding or "utf-8", mixed)
+            if b"\0" in chunk:
+                raise _nul(source, name)
+            seen.add(chunk)
+    mixed_ends = (seen.pairs > 0 and seen.feeds > seen.pairs) or (
+        seen.feeds == 0 and seen.returns > 0
+    )
+    if seen.broken > seen.foreign:
+        return TextForm("cp1252", mixed_ends, mixed=seen.foreign > 0)
+    marked = head.startswith(codecs.BOM_UTF8)
+    return TextForm("utf-8-sig" if marked else "utf-8", mixed_ends)
+
+
+class _Seen:
+    """What was counted in a file so far. Most chunks are ASCII without returns: that is quick."""
+
+    def __init__(self) -> None:
+        self.broken = self.foreign = self.feeds = self.returns = self.pairs = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._last = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Count a chunk.
+
+        Looking for a byte is many times faster than counting or decoding: most files are ASCII
+        with plain line ends and need no more.
+        """
+        if b"\r" in chunk or self._last == b"\r":
+            self.feeds += chunk.count(b"\n")
+            self.returns += chunk.count(b"\r")
+            self.pairs += chunk.count(b"\r\n")
+            self.pairs += self._last == b"\r" and chunk.startswith(b"\n")
+        elif b"\n" in chunk:
+            self.feeds += 1
+        self._last = chunk[-1:]
+        if chunk.isascii() and not self._decoder.getstate()[0]:
+            return
+        text = self._decoder.decode(chunk)
+        self.broken += len(_BROKEN.findall(text))
+        self.foreign += len(_FOREIGN.findall(text))
+
+
+def _nul(source: Path, name: str) -> UploadRefusedError:
+    line = 1
+    with source.open("rb") as file:
+        while b"\0" not in (chunk := file.read(CHUNK)):
+            line += chunk.count(b"\n")
+    line += chunk[: chunk.index(b"\0")].count(b"\n")
+    message = f"'{name}' holds NUL bytes from line {line} on: it is damaged or no text"
+    return UploadRefusedError([Reason("nul_character", message, line=line)])
 
 
 def as_utf8(source: Path, form: TextForm, target: Path, name: str) -> Path:
-    """The file itself where it is plain UTF-8, else a copy that is; raises UploadRefusedError."""
+    """The file itself where it is plain UTF-8, else a copy that is; raises UploadRefusedError.
+
+    In a file that is mostly Windows-1252, lines that are UTF-8 are read as UTF-8.
+    """
     if form.is_plain:
         return source
+    if form.mixed:
+        return _line_by_line(source, form, target, name)
     ends = None if form.mixed_line_ends else ""
     lines = 1
     # Broken rows of a UTF-8 file stay broken in the copy, so that they can be quarantined.
@@ -86,21 +118,44 @@ def as_utf8(source: Path, form: TextForm, target: Path, name: str) -> Path:
                 copy.write(chunk)
                 lines += chunk.count("\n")
     except UnicodeError as error:
-        raise UploadRefusedError(
-            [
-                Reason(
-                    "undecodable",
-                    f"'{name}' is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8 "
-                    f"({form.encoding} fails after line {lines})",
-                    line=lines,
-                )
-            ]
-        ) from error
+        raise _undecodable(name, form.encoding, lines) from error
     return target
 
 
-def _unmarked_utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark shows in Western text: every other byte is zero."""
+def _line_by_line(source: Path, form: TextForm, target: Path, name: str) -> Path:
+    line = 1
+    with source.open("rb") as file, target.open("wb") as copy:
+        while written := file.readline(CHUNK):
+            if form.mixed_line_ends:
+                written = written.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            try:
+                written.decode("utf-8")
+            except UnicodeDecodeError:
+                try:
+                    written = written.decode("cp1252").encode()
+                except UnicodeDecodeError as error:
+                    raise _undecodable(name, "cp1252", line) from error
+            copy.write(written)
+            line += written.endswith(b"\n")
+    return target
+
+
+def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
+    message = (
+        f"'{name}' is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8 "
+        f"({encoding} fails after line {line})"
+    )
+    return UploadRefusedError([Reason("undecodable", message, line=line)])
+
+
+def utf16_of(head: bytes) -> str | None:
+    """Which UTF-16 a text begins in, if any.
+
+    Without a mark it shows in Western text: every other byte is zero.
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = head[:4096]
     half = len(head) // 2
     if half == 0:
         return None

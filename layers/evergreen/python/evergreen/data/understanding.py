@@ -12,11 +12,11 @@ from evergreen.data.engine import identifier
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
 from evergreen.data.parquet_columns import column_type, text_in_parquet, typed_column
 from evergreen.data.quarantine import NOUNS, misfit_rows
-from evergreen.data.readings import readings_for
-from evergreen.data.refusal import Reason, UploadRefusedError, did_you_mean
+from evergreen.data.readings import READINGS, cleaned, readings_for
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sniffing import DelimitedFile, ParquetFile
-from evergreen.data.staging import RejectedRow, Staged, stage_delimited, stage_parquet
+from evergreen.data.staging import Staged, stage_delimited, stage_parquet
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def understand(
     columns, left_out = _columns(connection, file, staged, known)
     _refuse_changed(connection, file, staged, columns, known)
     warnings = (
-        *(file.warnings if isinstance(file, DelimitedFile) else ()),
+        *file.warnings,
         *left_out,
         *(warning for column in columns for warning in column.warnings),
     )
@@ -105,6 +105,8 @@ def _columns(
         if isinstance(file, DelimitedFile):
             readings = readings_for(file.delimiter)
             texts.append(TextColumn(name, expression, readings, before))
+        elif written in file.loose:
+            texts.append(TextColumn(name, cleaned(expression), READINGS, before))
         elif kind == "text":
             texts.append(text_in_parquet(name, expression, before))
         else:

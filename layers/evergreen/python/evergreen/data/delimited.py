@@ -1,0 +1,160 @@
+"""How delimited text is divided: at which mark, with which quote, with a header line or without."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evergreen.data.column_names import column_names
+from evergreen.data.files import DelimitedFile
+from evergreen.data.limits import Limits
+from evergreen.data.refusal import Reason, UploadRefusedError, shortened
+
+DELIMITERS = (",", ";", "\t", "|")
+QUOTES = ('"', "'")
+HEAD_BYTES = 1 << 18
+SAMPLED_RECORDS = 200
+FEWEST_WORDS_OF_PROSE = 4
+TABLE_SHARE = 0.8
+"""Text that is divided differently in more than a fifth of its records is no table."""
+
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|\.\d+)([eE][+-]?\d+)?")
+_MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?")
+_YEAR = re.compile(r"(19|20)\d\d")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a text; `whole`: it is all of it."""
+
+    text: str
+    whole: bool
+
+    @staticmethod
+    def of(path: Path) -> Head:
+        """The beginning of a file in UTF-8."""
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            return Head(file.read(HEAD_BYTES), not file.read(1))
+
+    def lines(self, name: str, limits: Limits) -> list[str]:
+        """Its whole lines; raises UploadRefusedError if not even the first ends in it."""
+        lines = self.text.splitlines(keepends=True)
+        if self.whole:
+            return lines
+        if len(lines) > 1:
+            return lines[:-1]
+        width = max(self.text.count(mark) for mark in DELIMITERS)
+        if width > limits.columns:
+            raise limits.refuse("columns", f"'{name}' has more than {width:,} columns", 1)
+        what = f"'{name}' has no header: its first line is longer than {HEAD_BYTES:,} characters"
+        raise UploadRefusedError([Reason("too_long", what, line=1)])
+
+
+@dataclass(frozen=True)
+class Division:
+    """How lines are divided best, and which share of the records has as many values as the first.
+
+    `records` are the first ones, the header or not.
+    """
+
+    delimiter: str
+    quote: str
+    records: tuple[list[str], ...]
+    agreement: float
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether this is running text, which no delimiter divides."""
+        first = self.records[0]
+        if max(len(value.split()) for value in first) < FEWEST_WORDS_OF_PROSE:
+            return False
+        if len(first) > 1 and len(self.records) > 1 and self.agreement >= TABLE_SHARE:
+            return False
+        words = sum(len(value.split()) for record in self.records for value in record)
+        return words >= FEWEST_WORDS_OF_PROSE * len(self.records)
+
+
+def divide(lines: Sequence[str]) -> Division:
+    """The delimiter and the quote that divide most records as they divide the first."""
+    best, score = Division(",", '"', ([lines[0].strip()],), 0.0), (0.0, 0, 0)
+    # The usual quote anywhere means that the other one is an apostrophe.
+    for quote in QUOTES[:1] if any('"' in line for line in lines) else QUOTES:
+        for delimiter in DELIMITERS:
+            try:
+                records = _records(lines, delimiter, quote)
+            except csv.Error:
+                continue
+            width = len(records[0])
+            agreement = sum(len(record) == width for record in records) / len(records)
+            # Divided at the wrong mark, or by the wrong quote, quotes are left around values.
+            left = sum(_is_quoted(value) for record in records for value in record)
+            if width > 1 and (agreement, -left, width) > score:
+                score = (agreement, -left, width)
+                best = Division(delimiter, quote, records, agreement)
+    if best.agreement == 0.0:
+        return Division(",", '"', _records(lines, ",", '"'), 0.0)
+    return best
+
+
+def _is_quoted(value: str) -> int:
+    quotes = value.count('"')
+    return quotes + (len(value) > 1 and value[0] == value[-1] == "'")
+
+
+def _records(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[str], ...]:
+    csv.field_size_limit(1 << 30)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+    records = []
+    for record in reader:
+        if record:
+            records.append(record)
+        if len(records) == SAMPLED_RECORDS:
+            break
+    return tuple(records)
+
+
+def delimited(
+    path: Path, name: str, skipped: int, division: Division, limits: Limits
+) -> DelimitedFile:
+    """A file divided like this after `skipped` blank lines; raises UploadRefusedError."""
+    line = skipped + 1
+    first = division.records[0]
+    has_header = not _lacks_header(division.records)
+    if has_header:
+        names, warnings = column_names(first, name, line, limits)
+    else:
+        names, _ = column_names([""] * len(first), name, line, limits)
+        said = (
+            f"line {line} looks like values and not like names ('{shortened(', '.join(first))}'): "
+            "the columns are called 'column 1', 'column 2' …; put a header line first"
+        )
+        warnings = (said,)
+    return DelimitedFile(
+        path, division.delimiter, names, skipped, warnings, division.quote, has_header
+    )
+
+
+def _lacks_header(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record is one like those below it.
+
+    It is where a column is numbers or moments from the first record on, and no column has words
+    above its numbers. Years in their order above numbers are names, as in wide tables.
+    """
+    first, below = records[0], records[1:]
+    if not below:
+        return False
+    alike = []
+    for place, top in enumerate(first):
+        values = [record[place].strip() for record in below if len(record) == len(first)]
+        values = [value for value in values if value]
+        if not values or not all(_NUMBER.fullmatch(v) or _MOMENT.fullmatch(v) for v in values):
+            continue
+        cell = top.strip()
+        if not _NUMBER.fullmatch(cell) and not _MOMENT.fullmatch(cell):
+            return False
+        alike.append(cell)
+    years = all(_YEAR.fullmatch(cell) for cell in alike) and len(set(alike)) == len(alike)
+    return bool(alike) and not (years and alike == sorted(alike))

@@ -1,0 +1,50 @@
+"""The kinds of file that staging reads; every format becomes one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evergreen.data.refusal import RejectedRow
+
+LINE = "line of the source"
+"""In a Parquet file made of records: the column that says where a record stood."""
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file, to be read as it is.
+
+    One that was made of records of another format has more to say: `place` is what its rows are
+    called in the source (line, row, record) and stand at the numbers of the column LINE; `loose`
+    are columns of several types, to be read like delimited text; `rejected` are the records that
+    fit no table.
+    """
+
+    path: Path
+    place: str = "row"
+    numbered: bool = False
+    loose: frozenset[str] = frozenset()
+    rejected: tuple[RejectedRow, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DelimitedFile:
+    """Delimited text in UTF-8: where it is, how it is divided, and its column names in order.
+
+    `skipped_lines` are blank lines before the header, or before the first row where there is none.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+    skipped_lines: int
+    warnings: tuple[str, ...] = ()
+    quote: str = '"'
+    has_header: bool = True
+
+    @property
+    def place(self) -> str:
+        """What its records are called."""
+        return "line"

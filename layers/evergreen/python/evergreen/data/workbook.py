@@ -1,0 +1,110 @@
+"""Excel workbooks (.xlsx): the first sheet with data becomes a table, formulas their values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from evergreen.data.archive import Archive
+from evergreen.data.column_names import column_names
+from evergreen.data.confinement import confined
+from evergreen.data.limits import Limits
+from evergreen.data.records import Records
+from evergreen.data.refusal import Reason, UploadRefusedError, printable
+
+BOOK = "xl/workbook.xml"
+XML = (".xml", ".rels", ".vml")
+_DECLARED = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+_ERROR_CELL = re.compile(rb"""\st\s*=\s*["']e["']""")
+_TAIL = 32
+
+OTHER_OFFICE = {
+    "xl/workbook.bin": "a binary Excel workbook (.xlsb); save it as .xlsx",
+    "word/document.xml": "a Word document",
+    "ppt/presentation.xml": "a PowerPoint presentation",
+    "content.xml": "an OpenDocument file; save it as .xlsx",
+}
+"""A member → what an archive with it is."""
+
+
+def check_parts(archive: Archive, name: str) -> int:
+    """Expand every part of a workbook under the meter, keeping nothing; gives its error cells.
+
+    Raises UploadRefusedError if it expands too far, or if its XML declares entities: no workbook
+    needs them, and what they expand to no meter of ours would see.
+    """
+    errors = 0
+    for member in archive.members:
+        is_sheet = member.filename.startswith("xl/worksheets/")
+        tail = b""
+        for chunk in archive.chunks(member):
+            text = tail + chunk
+            if member.filename.lower().endswith(XML):
+                _refuse_declarations(text, member.filename, name)
+            if is_sheet:
+                errors += len(_ERROR_CELL.findall(text)) - len(_ERROR_CELL.findall(tail))
+            tail = text[-_TAIL:]
+    return errors
+
+
+def _refuse_declarations(text: bytes, member: str, name: str) -> None:
+    shown = f"'{printable(member)}' in '{name}'"
+    if _DECLARED.search(text):
+        message = f"{shown} declares XML entities, which no workbook needs; save it anew in Excel"
+        raise UploadRefusedError([Reason("xml_entity", message)])
+    if b"\0" in text:
+        message = f"{shown} is no XML in UTF-8; save the workbook anew in Excel"
+        raise UploadRefusedError([Reason("damaged", message)])
+
+
+def read_workbook(
+    path: Path, name: str, records: Records, scratch: Path, limits: Limits
+) -> tuple[str, ...]:
+    """Give the rows below the first to the records, by their numbers in the sheet.
+
+    Gives what there is to say. Raises UploadRefusedError.
+    """
+    cells = scratch / "cells.jsonl"
+    found = confined("evergreen.data.workbook_cells", path, cells, name, limits)
+    if found["sheet"] is None:
+        raise UploadRefusedError([Reason("empty_file", f"'{name}' has no sheet with data")])
+    first = int(found["row"])
+    with cells.open(encoding="utf-8") as file:
+        rows = _rows(file, first)
+        line, header = next(rows)
+        written = ["" if cell is None else str(_value(cell)) for cell in header]
+        names, said = column_names(written, name, line, limits)
+        for line, row in rows:
+            values = [_value(cell) for cell in row]
+            records.add(line, zip(names, values, strict=True), json.dumps(row, ensure_ascii=False))
+    cells.unlink()
+    return (*_passed_over(found), *said)
+
+
+def _rows(file: Iterable[str], first: int) -> Iterator[tuple[int, list[Any]]]:
+    """Rows that are not empty, with their numbers."""
+    for number, text in enumerate(file, start=first):
+        row = json.loads(text)
+        if any(cell is not None for cell in row):
+            yield number, row
+
+
+def _value(cell: Any) -> Any:
+    if isinstance(cell, dict):
+        return (
+            datetime.fromisoformat(cell["timestamp"])
+            if "timestamp" in cell
+            else date.fromisoformat(cell["date"])
+        )
+    return cell
+
+
+def _passed_over(found: dict[str, Any]) -> Iterator[str]:
+    sheet = printable(found["sheet"])
+    if found["others"]:
+        others = ", ".join(f"'{printable(each)}'" for each in found["others"][:20])
+        yield f"only the sheet '{sheet}' is read, not {others}: upload each as a file of its own"

@@ -1,0 +1,62 @@
+"""The cells of a workbook's first sheet with data, as JSON Lines; runs as a confined helper."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from evergreen.data.confinement import UnreadableError, helper
+
+EXACT = 2.0**53
+"""Excel holds every number as float64; whole ones below this are what somebody typed."""
+
+
+def write_cells(source: Path, target: Path) -> dict[str, Any]:
+    """Write rows as arrays; say which sheet they are of, its first row, and what was passed over.
+
+    A formula gives the value that is stored with it. Raises UnreadableError.
+    """
+    try:
+        workbook = CalamineWorkbook.from_path(str(source))
+        sheets = [
+            sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet
+        ]
+        sheets.sort(key=lambda sheet: sheet.visible is not SheetVisibleEnum.Visible)
+        for place, metadata in enumerate(sheets):
+            sheet = workbook.get_sheet_by_name(metadata.name)
+            if sheet.start is not None:
+                written = 0
+                with target.open("w", encoding="utf-8") as file:
+                    for row in sheet.iter_rows():
+                        file.write(json.dumps([_plain(cell) for cell in row]) + "\n")
+                        written += 1
+                others = [each.name for each in sheets if each is not metadata]
+                return {
+                    "sheet": metadata.name,
+                    "empty": [each.name for each in sheets[:place]],
+                    "others": others,
+                    "row": sheet.total_height - written + 1,
+                }
+    except (CalamineError, OSError, ValueError) as error:
+        raise UnreadableError(str(error)) from error
+    return {"sheet": None}
+
+
+def _plain(cell: Any) -> Any:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT:
+        return int(cell)
+    if isinstance(cell, datetime):
+        return {"timestamp": cell.isoformat()}
+    if isinstance(cell, date):
+        return {"date": cell.isoformat()}
+    if isinstance(cell, bool | int | float | str):
+        return None if cell == "" else cell
+    return str(cell)  # a time of day or a duration
+
+
+if __name__ == "__main__":
+    helper(write_cells)

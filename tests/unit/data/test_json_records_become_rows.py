@@ -1,0 +1,151 @@
+"""Arrays of records and JSON Lines are tables; nested objects are flattened, bad records kept."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.data.uploads import Uploader, types
+
+RECORDS: list[dict[str, Any]] = [
+    {"name": "Zoé", "n": 1, "r": 0.5, "ok": True, "at": "2024-01-05"},
+    {"name": 'x, "y"\nz', "n": None, "r": 2, "ok": False, "at": "2024-02-06"},
+]
+
+
+def lines(*records: Any) -> str:
+    return "".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in records)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2),
+        lines(*RECORDS),
+        "\n" + lines(RECORDS[0]) + "\n\n" + lines(RECORDS[1]).rstrip(),
+        json.dumps(RECORDS, ensure_ascii=False).encode("utf-16"),
+        lines(*RECORDS).encode("utf-8-sig"),
+    ],
+)
+def test_records_in_an_array_or_on_lines_are_rows(uploader: Uploader, content: str | bytes) -> None:
+    part = uploader.take(content)
+    assert types(part) == {
+        "name": "text",
+        "n": "integer",
+        "r": "number",
+        "ok": "boolean",
+        "at": "date",
+    }
+    assert [row[:4] for row in uploader.rows()] == [
+        ("Zoé", 1, 0.5, True),
+        ('x, "y"\nz', None, 2.0, False),
+    ]
+
+
+def test_objects_inside_are_flattened_and_lists_stay_text(uploader: Uploader) -> None:
+    part = uploader.take(lines({"a": {"b": {"c": 1}, "d": [1, {"e": "é"}]}, "f": {}}))
+    assert part.schema.names == ("a.b.c", "a.d", "f")
+    assert uploader.rows() == [(1, '[1, {"e": "é"}]', None)]
+
+
+def test_keys_may_come_late_and_be_missing(uploader: Uploader) -> None:
+    uploader.take(lines({"a": 1}, {"b": "x"}, {"a": 3, "b": "", "c": True}))
+    assert uploader.rows() == [(1, None, None), (None, "x", None), (3, None, True)]
+
+
+def test_a_key_is_the_same_whatever_its_case(uploader: Uploader) -> None:
+    part = uploader.take(lines({"Name": 1}, {"name ": 2}))
+    assert part.schema.names == ("Name",)
+    assert uploader.rows() == [(1,), (2,)]
+
+
+def test_texts_of_digits_stay_texts(uploader: Uploader) -> None:
+    part = uploader.take(lines({"zip": "00501"}, {"zip": "10001"}))
+    assert types(part) == {"zip": "text"}
+
+
+def test_a_stray_text_among_numbers_is_a_bad_row_with_its_line(uploader: Uploader) -> None:
+    content = lines(*({"n": i} for i in range(40)), "", {"n": "many"}, {"n": "NA"})
+    part = uploader.take(content)
+    assert types(part) == {"n": "integer"}
+    assert (part.rows, part.quarantined_rows) == (41, 1)
+    ((line, _, reasons),) = uploader.bad_rows()
+    assert (line, reasons[0]["code"]) == (42, "not_integer")
+    assert reasons[0]["message"].startswith("line 42, column 'n'")
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "said"),
+    [
+        ('{"n": NaN}', "not_finite", "NaN is no JSON value"),
+        ('{"n": -Infinity}', "not_finite", "-Infinity is no JSON value"),
+        ('{"n": 1, "n": 2}', "duplicate_key", "the key 'n' occurs twice"),
+        ('{"n": 1, "N": 2}', "duplicate_key", "'N' occurs twice"),
+        ('{"a": {"b": 1}, "a.b": 2}', "duplicate_key", "'a.b' occurs twice"),
+        ('{"n": 1', "bad_json", "no JSON from character 8 on"),
+        ('{"n": 1} {"n": 2}', "bad_json", "another value follows"),
+        ("[1, 2]", "not_a_record", "is no record"),
+        ("7", "not_a_record", "is no record"),
+        ('{"n": 1, "s": "a\\u0000b"}', "nul_character", "'s' holds a NUL character"),
+        ('{"n": 1, "s": "\\ud800"}', "undecodable", "half a character"),
+        ('{"n": ' + '{"a":' * 70 + "1" + "}" * 71, "too_deep", "nested deeper than 64"),
+        ('{"n": ' + "[" * 100_000 + "]" * 100_000 + "}", "too_deep", "nested deeper than 64"),
+        ('{"n": [1e400]}', "out_of_range", "a number in a list"),
+    ],
+)
+def test_a_bad_line_is_quarantined_alone(
+    uploader: Uploader, bad: str, code: str, said: str
+) -> None:
+    part = uploader.take(lines({"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}, bad, {"n": 5}))
+    assert (part.rows, part.quarantined_rows) == (5, 1)
+    ((line, raw, reasons),) = uploader.bad_rows()
+    assert (line, [each["code"] for each in reasons]) == (5, [code])
+    assert said in reasons[0]["message"]
+    assert raw.startswith(bad[:100].replace("\\ud800", "\\ud800"))
+
+
+def test_a_bad_record_of_an_array_is_quarantined_with_its_number(uploader: Uploader) -> None:
+    uploader.take('[{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}, {"n": NaN}, {"n": 6}]')
+    ((line, raw, reasons),) = uploader.bad_rows()
+    assert (line, raw) == (5, '{"n": NaN}')
+    assert reasons[0]["message"].startswith("record 5: NaN")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        ('[{"n": 1}, {"n": 2', "bad_json", "at record 2"),
+        ('[{"n": 1} {"n": 2}]', "bad_json", "',' is missing"),
+        ('[{"n": 1}, ]', "bad_json", "no record before ']'"),
+        ('[{"n": 1}] []', "bad_json", "something follows"),
+        ("[1, 2, 3]", "no_rows", "no JSON records"),
+        ("[]", "no_rows", "no JSON records"),
+        ("[" * 100_000, "too_deep", "record 1"),
+        ('[{"a":' * 100_000, "too_deep", "record 1"),
+    ],
+)
+def test_an_array_that_breaks_is_refused_at_its_place(
+    uploader: Uploader, content: str, code: str, said: str
+) -> None:
+    reason = uploader.refused(content)[0]
+    assert reason.code == code
+    assert said in reason.message
+
+
+def test_numbers_beyond_what_can_be_held_are_bad_rows_and_not_infinity(uploader: Uploader) -> None:
+    uploader.take(lines(*({"n": i + 0.5} for i in range(9)), '{"n": 1e400}'))
+    ((line, _, reasons),) = uploader.bad_rows()
+    assert (line, reasons[0]["code"], reasons[0]["value"]) == (10, "out_of_range", "1e400")
+
+
+def test_whole_numbers_keep_all_their_digits(uploader: Uploader) -> None:
+    long = "9" * 5_000
+    uploader.take(lines(f'{{"n": {long}}}', '{"n": 9223372036854775808}'))
+    assert uploader.rows() == [(long,), ("9223372036854775808",)]
+
+
+def test_a_record_larger_than_the_window_is_read_whole(uploader: Uploader) -> None:
+    wide = {f"k{i}": "x" * 100_000 for i in range(30)}
+    uploader.take(json.dumps([{"k0": "a"}, wide, {"k1": "b"}]))
+    assert [len(each or "") for each in uploader.rows()[1]] == [100_000] * 30
