@@ -28,7 +28,7 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
         sheets.sort(key=lambda sheet: sheet.visible is not SheetVisibleEnum.Visible)
         for place, metadata in enumerate(sheets):
             sheet = workbook.get_sheet_by_name(metadata.name)
-            if sheet.start is not None:
+            if sheet.end is not None:
                 written = 0
                 with target.open("w", encoding="utf-8") as file:
                     for row in sheet.iter_rows():
@@ -39,7 +39,8 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
                     "sheet": metadata.name,
                     "empty": [each.name for each in sheets[:place]],
                     "others": others,
-                    "row": sheet.total_height - written + 1,
+                    # The last row written is the last one of the sheet, counted from 0 there.
+                    "row": sheet.end[0] + 2 - written,
                 }
     except (CalamineError, OSError, ValueError) as error:
         raise UnreadableError(str(error)) from error
