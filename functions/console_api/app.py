@@ -1,5 +1,6 @@
 """The projects as people and programs see them: state, collections, lineage, actions."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -71,6 +72,20 @@ COLLECTIONS: dict[str, Callable[[str], Iterable[Any]]] = {
     "quarantine": lambda project: stage.catalogue.newest(project, "QUARANTINE"),
 }
 """What can be listed of a project."""
+
+
+@app.get("/projects/<project>/labelling")
+def labelling(project: str) -> dict[str, Any]:
+    """The rows that are worth labelling, and the file to fill in."""
+    known(project)
+    listed = stage.catalogue.get(project, "LABELLING")
+    if listed is None:
+        raise NotFoundError(
+            f"nothing of project '{project}' is listed for labelling: that takes `labelling` in "
+            "project.yaml and a champion"
+        )
+    content: dict[str, Any] = json.loads(stage.lake.read(str(listed["json"])))
+    return {**listed, **content}
 
 
 @app.get("/projects/<project>/<collection>")

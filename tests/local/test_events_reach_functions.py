@@ -46,7 +46,11 @@ def test_a_fact_wakes_the_next_stage_and_so_on_to_the_end(watcher: Watcher) -> N
 
 @pytest.mark.parametrize(
     ("fact", "stage"),
-    [("DriftCheckRequested", "check_drift"), ("LabelsJoined", "decide_retrain")],
+    [
+        ("DriftCheckRequested", "check_drift"),
+        ("LabelsJoined", "decide_retrain"),
+        ("ModelPromoted", "list_for_labelling"),
+    ],
 )
 def test_a_fact_from_elsewhere_wakes_its_stage(watcher: Watcher, fact: str, stage: str) -> None:
     began = watcher.say(fact, {"project": "p"})

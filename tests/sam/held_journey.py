@@ -37,6 +37,7 @@ JOURNEY: dict[str, str | None] = {
     "fit_model": "ModelFitted",
     "evaluate_model": "ModelEvaluated",
     "promote_model": "ModelPromoted",
+    "list_for_labelling": "LabellingListed",
     "predict": None,
     "score_batch": "BatchScored",
     "capture_predictions": "captures/",
@@ -56,6 +57,7 @@ SETTINGS = {
     "search": {"families": ["boosting"], "trials": 1, "folds": 2},
     "monitoring": {"window": "PT5S", "minimum_rows": 20},
     "retraining": {"on": ["labels"], "minimum_labels": 20},
+    "labelling": {"dataset": "said", "key": ["studyName", "Sample Number"]},
 }
 
 
@@ -200,7 +202,14 @@ class HeldJourney:
         self._upload(f"projects/{PROJECT}/project.yaml", yaml.safe_dump(settings).encode())
 
     def _upload_data(self) -> None:
-        self._upload(f"uploads/{PROJECT}/penguins/penguins.csv", self._data())
+        rows = list(csv.DictReader(io.StringIO(self._data().decode())))
+        for row in rows[::20]:
+            row["Species"] = ""  # for somebody to label
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        self._upload(f"uploads/{PROJECT}/penguins/penguins.csv", text.getvalue().encode())
 
     def _upload_rows_to_score(self) -> None:
         self._upload(f"scoring/{PROJECT}/new.csv", self._data())

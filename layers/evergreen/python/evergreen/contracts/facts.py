@@ -238,6 +238,22 @@ class ModelHeld(Fact):
         return self.reason
 
 
+class LabellingListed(Fact):
+    """Unlabelled rows were scored by the champion, and those worth labelling listed in `csv`."""
+
+    list: str
+    model: str
+    training_set: str
+    rows: int
+    unlabelled: int
+    measure: str
+    csv: str | None
+
+    @property
+    def summary(self) -> str:
+        return f"{self.rows:,} of {self.unlabelled:,} unlabelled rows are listed for labelling"
+
+
 class BatchScored(Fact):
     """A file under `scoring/` was answered row by row."""
 

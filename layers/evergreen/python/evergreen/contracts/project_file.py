@@ -141,7 +141,7 @@ class Labelling(Section):
     policy: Literal["latest", "majority", "expert", "agreement"] = "agreement"
     experts: list[str] = []
     voices: Annotated[int, Field(ge=1)] = 1
-    rows: Annotated[int, Field(ge=1, le=10_000)] = 100
+    rows: Annotated[int, Field(ge=1, le=1_000)] = 100
     random: Annotated[float, Field(ge=0, le=1)] = 0.2
 
     @model_validator(mode="after")

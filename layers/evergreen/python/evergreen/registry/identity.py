@@ -37,6 +37,7 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "check_drift": ("features", "monitoring", "evaluation"),
     "ingest_labels": ("data", "features", "monitoring"),
     "score_batch": ("data", "features", "serving"),
+    "list_for_labelling": ("data", "features", "labelling", "serving"),
 }
 """The parts of the package whose text a stage's outputs depend on."""
 
@@ -170,6 +171,11 @@ def capture_key(project: str, batch: str) -> str:
 def labels_key(project: str, part: str) -> str:
     """Lake key of one part of labelled predictions."""
     return f"labels/{project}/{part}.parquet"
+
+
+def labelling_key(project: str, listed: str, suffix: str) -> str:
+    """Lake key of a list of rows to label: `json` for programs, `csv` for people to fill in."""
+    return f"labelling/{project}/{listed}.{suffix}"
 
 
 def window_key(project: str, window: str, name: str) -> str:

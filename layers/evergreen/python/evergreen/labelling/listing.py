@@ -1,0 +1,256 @@
+"""The unlabelled rows of a prepared table, scored as the endpoint would, and listed for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.data.engine import connect, identifier, parquet
+from evergreen.data.parquet_columns import column_type
+from evergreen.data.rows import write_rows
+from evergreen.features.encoding import Encoded
+from evergreen.features.signature import Kind
+from evergreen.labelling.shortlist import Choice, shortlist
+from evergreen.labelling.statements import CHOSEN_BY
+from evergreen.labelling.uncertainty import uncertainty
+from evergreen.labelling.unlabelled import KEY
+from evergreen.serving.answers import answers
+from evergreen.serving.graph import ServingGraph
+from evergreen.serving.requests import (
+    LARGEST_NUMBER,
+    MAXIMUM_ROWS,
+    PredictRequest,
+    RequestInvalidError,
+    read_request,
+)
+
+MOST_SCORED = 200_000
+"""Of more unlabelled rows, so many are drawn at random and scored."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row to label: its key by column, why it is listed, and what the model thinks of it.
+
+    `prediction` is a class or a number, None without a finite answer; `row` are its prepared
+    columns.
+    """
+
+    key: Mapping[str, str]
+    chosen_by: str
+    uncertainty: float
+    prediction: str | float | None
+    row: Mapping[str, Any]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values, without the prepared columns."""
+        return {
+            "key": dict(self.key),
+            "chosen_by": self.chosen_by,
+            "uncertainty": round(self.uncertainty, 6),
+            "prediction": self.prediction,
+        }
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is listed of how many `unlabelled` rows; `unanswerable` ones the endpoint refuses."""
+
+    entries: tuple[Entry, ...]
+    unlabelled: int
+    scored: int
+    unanswerable: int
+    measure: str
+
+
+def list_rows(project: ProjectFile, table: Path, graph: ServingGraph, seed: int) -> Listing:
+    """Score the rows of the prepared `table` that have a key and no target, and choose among them.
+
+    The project declares a labelling, and `table` was prepared with it.
+    """
+    labelling = project.labelling
+    if labelling is None:
+        raise ValueError(f"project '{project.project}' declares no labelling")
+    with connect(table.parent) as connection:
+        unlabelled = _unlabelled(connection, project, table, seed)
+        rows, requests = _scored(connection, graph)
+        answered = [_answered(request, graph) for request in requests]
+    if not rows:
+        measure = uncertainty(
+            np.empty((0, max(len(graph.signature.classes), 2))), (), graph.signature
+        )
+        return Listing((), unlabelled, 0, unlabelled, measure.measure)
+    predictions = np.concatenate([found for found, _ in answered])
+    found = uncertainty(
+        predictions, [note for request in requests for note in request.notes], graph.signature
+    )
+    encoded = Encoded(
+        np.concatenate([request.encoded.numbers for request in requests]),
+        np.concatenate([request.encoded.categories for request in requests]),
+    )
+    said = [answer for _, chunk in answered for answer in chunk]
+    choices = shortlist(found.values, encoded, labelling.rows, labelling.random, seed)
+    with connect(table.parent) as connection:
+        shown = _shown(connection, table, [rows[choice.row] for choice in choices])
+    return Listing(
+        tuple(
+            _entry(choice, row, labelling.key, found.values, said)
+            for choice, row in zip(choices, shown, strict=True)
+        ),
+        unlabelled,
+        len(rows),
+        min(unlabelled, MOST_SCORED) - len(rows),
+        found.measure,
+    )
+
+
+def write_csv(listing: Listing, project: ProjectFile, path: Path) -> None:
+    """Write the list as a label file to fill in: key, the row's columns, and columns for the label.
+
+    Without what the model thinks: who sees an answer is led by it.
+    """
+    labelling = project.labelling
+    if labelling is None:
+        raise ValueError(f"project '{project.project}' declares no labelling")
+    said = (labelling.label or project.target, labelling.labeller, labelling.time)
+    empty = [name for name in said if name]
+    taken = {name.casefold() for name in (*labelling.key, *empty, CHOSEN_BY, project.target)}
+    rows = [
+        {
+            **entry.key,
+            **{name: value for name, value in entry.row.items() if name.casefold() not in taken},
+            **dict.fromkeys(empty),
+            CHOSEN_BY: entry.chosen_by,
+        }
+        for entry in listing.entries
+    ]
+    write_rows(path, rows, dict.fromkeys(labelling.key, "text"))
+
+
+def _unlabelled(
+    connection: duckdb.DuckDBPyConnection, project: ProjectFile, table: Path, seed: int
+) -> int:
+    """Make the view `unlabelled`, each row with its `place` in the file; how many there are."""
+    keys = project.labelling.key if project.labelling else []
+    there = " AND ".join(f"{identifier(KEY + key)} IS NOT NULL" for key in keys)
+    source = parquet([table], ", file_row_number = true")
+    where = f"FROM {source} WHERE {identifier(project.target)} IS NULL AND {there}"
+    counted = connection.execute(f"SELECT count(*) {where}").fetchone()
+    connection.execute(
+        f"CREATE TEMP TABLE unlabelled AS SELECT * {where} "
+        f"ORDER BY hash(file_row_number + {seed}), file_row_number LIMIT {MOST_SCORED}"
+    )
+    return int(counted[0]) if counted else 0
+
+
+def _scored(
+    connection: duckdb.DuckDBPyConnection, graph: ServingGraph
+) -> tuple[list[int], list[PredictRequest]]:
+    """The places of the rows that the endpoint would answer, and the requests that hold them."""
+    described = connection.execute("DESCRIBE unlabelled").fetchall()
+    there = {str(name) for name, *_ in described}
+    columns = [column for column in graph.signature.columns if column.name in there]
+    values = ", ".join(f"{_asked(column.name, column.kind)}" for column in columns)
+    result = connection.execute(
+        f"SELECT file_row_number{', ' if values else ''}{values} FROM unlabelled "
+        "ORDER BY file_row_number"
+    )
+    places: list[int] = []
+    requests: list[PredictRequest] = []
+    while batch := result.fetchmany(MAXIMUM_ROWS):
+        rows = [
+            {
+                column.name: value.isoformat() if isinstance(value, date) else value
+                for column, value in zip(columns, values, strict=True)
+            }
+            for _, *values in batch
+        ]
+        for which, request in _read(rows, graph):
+            places += [int(batch[index][0]) for index in which]
+            requests.append(request)
+    return places, requests
+
+
+def _asked(name: str, kind: Kind) -> str:
+    """SQL for a value as requests carry it."""
+    value = identifier(name)
+    if kind is Kind.NUMBER:
+        number = f"TRY_CAST({value} AS DOUBLE)"
+        clamped = f"greatest(least({number}, {LARGEST_NUMBER!r}), -{LARGEST_NUMBER!r})"
+        return f"CASE WHEN isfinite({number}) THEN {clamped} END"
+    return f"TRY_CAST({value} AS {'TIMESTAMP' if kind is Kind.MOMENT else 'VARCHAR'})"
+
+
+def _read(
+    rows: Sequence[Mapping[str, Any]], graph: ServingGraph
+) -> Iterator[tuple[Sequence[int], PredictRequest]]:
+    """Valid requests with the rows in them; where one is refused, its rows one by one."""
+    try:
+        yield range(len(rows)), read_request(json.dumps({"rows": rows}), graph.signature)
+    except RequestInvalidError:
+        if len(rows) == 1:
+            return
+        for index, row in enumerate(rows):
+            for _, request in _read([row], graph):
+                yield [index], request
+
+
+def _answered(request: PredictRequest, graph: ServingGraph) -> tuple[Any, list[Any]]:
+    """Probabilities or values, and the answers as the endpoint gives them."""
+    found = graph.predict(request.encoded)
+    answer = answers(found, request, graph.signature, "", lambda: "")
+    return found, [each["prediction"] for each in answer["predictions"]]
+
+
+def _shown(
+    connection: duckdb.DuckDBPyConnection, table: Path, places: Sequence[int]
+) -> list[dict[str, Any]]:
+    """The prepared columns of some rows of the table, in the order that is asked for."""
+    source = parquet([table], ", file_row_number = true")
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    names = [str(name) for name, kind, *_ in described if column_type(str(kind))]
+    wanted = ", ".join(
+        _plain(str(name), str(kind)) for name, kind, *_ in described if name in names
+    )
+    found = connection.execute(
+        f"SELECT {wanted} FROM {source} WHERE file_row_number IN (SELECT unnest($places))",
+        {"places": list(places)},
+    ).fetchall()
+    rows = [dict(zip(names, values, strict=True)) for values in found]
+    by_place = {row["file_row_number"]: row for row in rows}
+    return [by_place[place] for place in places]
+
+
+def _plain(name: str, sql_type: str) -> str:
+    kind = column_type(sql_type)
+    cast = {"number": "DOUBLE", "text": "VARCHAR", "timestamp": "TIMESTAMP"}.get(str(kind))
+    return f"CAST({identifier(name)} AS {cast})" if cast else identifier(name)
+
+
+def _entry(
+    choice: Choice,
+    row: Mapping[str, Any],
+    key: Sequence[str],
+    values: Any,
+    said: Sequence[str | float | None],
+) -> Entry:
+    hidden = {"file_row_number", "holdout", "evergreen.holdout"}
+    return Entry(
+        key={name: str(row[KEY + name]) for name in key},
+        chosen_by=choice.chosen_by,
+        uncertainty=float(values[choice.row]),
+        prediction=said[choice.row],
+        row={
+            name: value
+            for name, value in row.items()
+            if name not in hidden and not name.startswith(KEY)
+        },
+    )
