@@ -124,8 +124,8 @@ def required_columns(file: ProjectFile, dataset: str) -> list[str]:
     """What an upload must carry: of labels all that is declared, of rows the target."""
     if file.labelling:
         return list(file.labelling.required) if dataset == file.labelling.dataset else []
-    derived = any(file.target in (step.derive or {}) for step in file.preparation.steps)
-    return [file.target] if dataset == file.dataset and not derived else []
+    made = any(step.may_make(file.target) for step in file.preparation.steps)
+    return [file.target] if dataset == file.dataset and not made else []
 
 
 def other_parts(project: str, dataset: str, key: str) -> list[Mapping[str, Any]]:

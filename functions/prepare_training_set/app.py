@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from evergreen.contracts.facts import (
     TrainingSetRefused,
 )
 from evergreen.contracts.project_file import ProjectFile
-from evergreen.features.preparation import PreparationRefusedError, prepare
+from evergreen.features.preparation import PreparationRefusedError, Prepared, prepare
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -147,7 +148,7 @@ def make(
     )
 
 
-def describe(made: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def describe(made: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """How the training set was made, as JSON values."""
     return {
         "inputs": dict(inputs),
@@ -156,15 +157,8 @@ def describe(made: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "labels": made.annotated.to_plain() if made.annotated else None,
         "split": made.split,
         "notes": list(made.notes),
-        "joins": [
-            {
-                "dataset": join.dataset,
-                "matched": join.matched,
-                "unmatched": join.unmatched,
-                "duplicate_keys": join.duplicate_keys,
-            }
-            for join in made.joins
-        ],
+        "steps": [asdict(step) for step in made.steps],
+        "joins": [asdict(join) for join in made.joins],
         "signature": json.loads(made.training_set.signature.to_json()),
     }
 

@@ -20,7 +20,7 @@ def test_a_join_adds_columns_and_never_multiplies_rows(workshop: Workshop) -> No
         },
     )
     assert made.rows == 100
-    assert made.joins == (JoinReport("shop", matched=60, unmatched=40, duplicate_keys=1),)
+    assert made.joins == (JoinReport("shop", 60, 40, 1, step=1),)
     assert workshop.written("k, size")[:5] == [(0, 10), (1, 11), (2, 12), (3, None), (4, None)]
 
 
@@ -68,7 +68,7 @@ def test_a_missing_key_matches_nothing(workshop: Workshop) -> None:
         {"join": {"dataset": "shop", "on": ["k"]}},
         references={"shop": "SELECT * FROM (VALUES ('a', 1), (NULL, 2)) t(k, size)"},
     )
-    assert made.joins[0] == JoinReport("shop", matched=50, unmatched=50, duplicate_keys=0)
+    assert made.joins[0] == JoinReport("shop", 50, 50, 0, step=1, without_key=50)
     assert set(workshop.written("k, size")) == {("a", 1), (None, None)}
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 
 from evergreen.contracts.feature_definition import Definition
 from evergreen.contracts.feature_section import Feature
+from evergreen.contracts.preparation_steps import Step
 from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -33,58 +34,16 @@ class Section(BaseModel):
     model_config = STRICT
 
 
-class Join(Section):
-    """Columns of a reference dataset, added to the rows by equal keys; rows are never multiplied.
-
-    `on` names the key columns, or maps a column of the rows to one of the reference.
-    """
-
-    dataset: Name
-    on: list[ColumnName] | dict[ColumnName, ColumnName]
-    columns: list[ColumnName] | None = None
-    prefix: str = ""
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """Column of the rows → column of the reference."""
-        return self.on if isinstance(self.on, dict) else {name: name for name in self.on}
-
-
-class Step(Section):
-    """One declared preparation step: exactly one of the keys is set.
-
-    `filter` and the values of `derive` are DuckDB SQL expressions over the columns so far.
-    """
-
-    join: Join | None = None
-    derive: dict[ColumnName, str] | None = None
-    filter: str | None = None
-    drop: list[ColumnName] | None = None
-    keep: list[ColumnName] | None = None
-    deduplicate: list[ColumnName] | Literal["rows"] | None = None
-    features: Annotated[list[Name], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Step:
-        if len(self._given()) != 1:
-            raise ValueError("a step is exactly one of: " + ", ".join(type(self).model_fields))
-        return self
-
-    @property
-    def kind(self) -> str:
-        """The name of the step's key."""
-        return self._given()[0]
-
-    def _given(self) -> list[str]:
-        return [name for name in type(self).model_fields if getattr(self, name) is not None]
-
-
 class Preparation(Section):
-    """How dataset versions become a training set; `time` orders rows and puts the newest last."""
+    """How dataset versions become a training set.
+
+    `time` orders rows and puts the newest last; rows of one `group` stay on one side. Where one
+    is not declared it is looked for in the data, and `false` says that there is none.
+    """
 
     steps: list[Step] = []
-    time: ColumnName | None = None
-    group: ColumnName | None = None
+    time: ColumnName | Literal[False] | None = None
+    group: ColumnName | Literal[False] | None = None
     holdout: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
 
 
@@ -196,7 +155,7 @@ class ProjectFile(Section):
             for name in step.features or []:
                 if name not in named:
                     raise ValueError(f"a preparation step asks for '{name}', which is not here")
-                if preparation and preparation.time is None:
+                if preparation and not preparation.time:
                     raise ValueError(
                         f"rows get '{name}' as of their own time; declare preparation.time"
                     )
@@ -204,17 +163,17 @@ class ProjectFile(Section):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The datasets that the steps join or aggregate, in order of first use."""
-        joined = [step.join.dataset for step in self.preparation.steps if step.join]
-        joined += [definition.dataset for definition in self.learned_features]
-        return tuple(dict.fromkeys(joined))
+        """The datasets that the steps read, in order of first use."""
+        read = [name for step in self.preparation.steps for name in step.datasets]
+        read += [definition.dataset for definition in self.learned_features]
+        return tuple(dict.fromkeys(read))
 
     @property
     def learned_features(self) -> tuple[Definition, ...]:
         """The features that the steps ask for, in order; rows get them as of their own time."""
         asked = [name for step in self.preparation.steps for name in step.features or []]
         declared = {feature.name: feature for feature in self.features}
-        time = self.preparation.time
+        time = self.preparation.time or None
         return tuple(declared[name].definition(time) for name in dict.fromkeys(asked))
 
     def sections(self) -> dict[str, dict[str, Any]]:

@@ -14,8 +14,8 @@ from evergreen.data.engine import identifier, literal, one_value
 from evergreen.data.parquet_columns import column_type
 from evergreen.features.columnar import Columnar, Documents
 from evergreen.features.signature import MOMENT_PARTS, Column, Kind
-from evergreen.features.steps import ROW, Table
 from evergreen.features.text import FEWEST_TEXTS, FEWEST_WORDS, fit_vocabulary, median_words
+from evergreen.features.workbench import ROW, Table
 
 MOST_CATEGORIES = 1_000
 """A column of words with more different values is text or an identifier …"""

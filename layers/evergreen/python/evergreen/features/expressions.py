@@ -1,10 +1,10 @@
-"""SQL expressions from project files: one expression over the columns, the same at any time."""
+"""SQL of project files: one expression or one SELECT, over known columns, the same at any time."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -20,6 +20,9 @@ UNSTABLE = (
     "WHERE stability IS NOT NULL AND stability <> 'CONSISTENT'"
 )
 
+TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+"""What a SELECT may read beside its tables."""
+
 
 def check_expression(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     """Refuse what is no single expression, reads other tables, or changes from run to run.
@@ -32,18 +35,103 @@ def check_expression(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         raise PreparationRefusedError(
             f"'{shortened(text)}' is not one SQL expression: {_first_line(error)}"
         ) from error
-    row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{text}\n)"]).fetchone()
-    tree = json.loads(row[0]) if row else {}
-    if tree.get("error"):
+    tree = _parsed(connection, text, f"SELECT (\n{text}\n)", "one SQL expression")
+    select_list = tree["node"]["select_list"]
+    if any(node.get("class") == "SUBQUERY" for node in _nodes(select_list)):
         raise PreparationRefusedError(
-            f"'{shortened(text)}' is not one SQL expression: {tree.get('error_message')}"
+            f"'{shortened(text)}' reads a table of its own; use a join or sql step instead"
         )
-    unstable = {str(name) for (name,) in connection.execute(UNSTABLE).fetchall()}
-    for node in _nodes(tree["statements"][0]["node"]["select_list"]):
-        if node.get("class") == "SUBQUERY":
+    _require_stable(connection, text, select_list)
+
+
+def check_query(
+    connection: duckdb.DuckDBPyConnection, text: str, tables: Sequence[str], others: Sequence[str]
+) -> None:
+    """Refuse what is no single SELECT, reads other than `tables`, or changes from run to run.
+
+    `others`: datasets of the project, which may have been meant. Raises PreparationRefusedError.
+    What passes can be put between parentheses into a query that names the tables in its WITH.
+    """
+    tree = _parsed(connection, text, text, "one SELECT")
+    nodes = list(_nodes(tree))
+    known = {name.casefold() for name in tables}
+    for node in nodes:
+        for entry in node.get("cte_map", {}).get("map", []):
+            known.add(str(entry["key"]).casefold())
+    for node in nodes:
+        kind = str(node.get("type", ""))
+        if kind == "SHOW_REF":
+            raise PreparationRefusedError(f"'{shortened(text)}' is no SELECT of rows")
+        if kind == "BASE_TABLE":
+            _require_table(node, known, tables, others)
+        if kind == "TABLE_FUNCTION":
+            name = str(node["function"].get("function_name", "")).lower()
+            if name not in TABLE_FUNCTIONS:
+                raise PreparationRefusedError(
+                    f"'{shortened(text)}': {name}() reads what is not declared; only rows and the "
+                    "step's datasets can be read"
+                )
+        if node.get("sample"):
             raise PreparationRefusedError(
-                f"'{shortened(text)}' reads a table of its own; use a join step instead"
+                f"'{shortened(text)}' draws a sample, which is another each time; leave it out"
             )
+        if node.get("class") == "PARAMETER":
+            raise PreparationRefusedError(f"'{shortened(text)}' has a parameter, and no value")
+    _require_stable(connection, text, tree)
+
+
+def probe_of(text: str) -> Callable[[str], str]:
+    """From SQL for some rows to a query that fails if the expression does at one of them."""
+    return lambda rows: f"SELECT count(CAST((\n{text}\n) AS VARCHAR)) FROM {rows}"
+
+
+def columns_in(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """The names of the columns that an expression, or a SELECT, reads, in order."""
+    try:
+        tree = _parsed(connection, text, f"SELECT (\n{text}\n)", "one SQL expression")
+    except PreparationRefusedError:
+        tree = _parsed(connection, text, text, "one SELECT")
+    found = [
+        str(node["column_names"][-1]) for node in _nodes(tree) if node.get("class") == "COLUMN_REF"
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _parsed(
+    connection: duckdb.DuckDBPyConnection, text: str, statement: str, wanted: str
+) -> dict[str, Any]:
+    """The syntax tree of the only statement; the engine gives none but of SELECTs."""
+    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    problem = tree.get("error_message") if tree.get("error") else None
+    if problem is None and len(tree["statements"]) != 1:
+        problem = f"there are {len(tree['statements'])} statements"
+    if problem is not None:
+        raise PreparationRefusedError(
+            f"'{shortened(text)}' is not {wanted}: {str(problem).splitlines()[0]}"
+        )
+    found: dict[str, Any] = tree["statements"][0]
+    return found
+
+
+def _require_table(
+    node: dict[str, Any], known: set[str], tables: Sequence[str], others: Sequence[str]
+) -> None:
+    name = str(node["table_name"])
+    if name.casefold() in known and not node.get("schema_name") and not node.get("catalog_name"):
+        return
+    if name in others:
+        raise PreparationRefusedError(
+            f"dataset '{name}' is not declared; add it to the step's 'datasets'", value=name
+        )
+    raise PreparationRefusedError(
+        f"there is no table '{name}' here; {did_you_mean(name, list(tables))}", value=name
+    )
+
+
+def _require_stable(connection: duckdb.DuckDBPyConnection, text: str, tree: Any) -> None:
+    unstable = {str(name) for (name,) in connection.execute(UNSTABLE).fetchall()}
+    for node in _nodes(tree):
         function = str(node.get("function_name", "")).lower()
         if node.get("class") == "FUNCTION" and function in unstable:
             raise PreparationRefusedError(

@@ -10,7 +10,7 @@ import duckdb
 
 from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.parquet_columns import column_type
-from evergreen.features.steps import ROW, Table
+from evergreen.features.workbench import ROW, Table
 
 PREFIX = "input."
 """Columns of a labelled prediction that hold what was asked; `label` holds what came true."""

@@ -15,7 +15,7 @@ from evergreen.features.columnar import Columnar, fetch_column
 from evergreen.features.feedback import HAPPENED_AT
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.split import drawn, newest, row_hashes, strata_of
-from evergreen.features.steps import ROW, Table
+from evergreen.features.workbench import ROW, Table
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def hold_out(
 
     `table` is in time order where a time is declared; `target` as in TrainingSet.
     """
-    groups = _groups(connection, table, declared.group)
+    groups = _groups(connection, table, declared.group or None)
     notes: tuple[str, ...] = ()
-    if declared.time is not None:
+    if declared.time:
         held = newest(_times(connection, table, declared.time), declared.holdout)
         if held is not None:
             first = _first_time(connection, table, declared.time, int(np.argmax(held)))

@@ -21,9 +21,11 @@ from evergreen.features.feedback import with_feedback
 from evergreen.features.holdout import TIME, Holdout, hold_out, time_of
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.signature import Kind, Signature, Task
-from evergreen.features.steps import ROW, ROWS, JoinReport, Table, Workbench, run_steps
+from evergreen.features.steps import Prepared as Stepped
+from evergreen.features.steps import run_steps
 from evergreen.features.target import Target, find_target
 from evergreen.features.training_set import TrainingSet
+from evergreen.features.workbench import ROW, ROWS, JoinReport, StepReport, Table, Workbench
 from evergreen.labelling.annotation import Annotated, annotate
 from evergreen.labelling.unlabelled import (
     said_of_unlabelled,
@@ -32,7 +34,7 @@ from evergreen.labelling.unlabelled import (
     without_choice,
 )
 
-__all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "prepare"]
+__all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "StepReport", "prepare"]
 
 ORDERED = "ordered"
 PLACE = '"evergreen.place"'
@@ -56,6 +58,7 @@ class Prepared:
     notes: tuple[str, ...]
     split: str
     joins: tuple[JoinReport, ...]
+    steps: tuple[StepReport, ...]
     annotated: Annotated | None = None
 
 
@@ -81,6 +84,8 @@ def prepare(
     if missing:
         raise PreparationRefusedError(f"dataset '{missing[0]}' has no data; upload it first")
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        # With several threads the last digit of a sum depends on which of them came first.
+        connection.execute("SET threads = 1")
         lock(
             connection, [*(part for parts in datasets.values() for part in parts), *feedback, table]
         )
@@ -99,7 +104,8 @@ class _Preparation:
         self, datasets: Mapping[str, Sequence[Path]], feedback: Sequence[Path], table: Path
     ) -> Prepared:
         """From parts to training set."""
-        rows, joins, notes, annotated = self._stepped(datasets)
+        rows, done, annotated = self._stepped(datasets)
+        notes = done.notes
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
@@ -110,7 +116,7 @@ class _Preparation:
             self.connection,
             ordered,
             self.project.target,
-            self.project.preparation.group,
+            self.project.preparation.group or None,
             parts=len(datasets[self.project.dataset]),
         )
         encoded = encode_table(self.connection, ordered.name, chosen.columns)
@@ -137,11 +143,20 @@ class _Preparation:
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
         notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made, self.project)]
-        return Prepared(made, len(made), dropped, tuple(notes), holdout.sentence, joins, annotated)
+        return Prepared(
+            made,
+            len(made),
+            dropped,
+            tuple(notes),
+            holdout.sentence,
+            tuple(done.joins),
+            tuple(done.steps),
+            annotated,
+        )
 
     def _stepped(
         self, datasets: Mapping[str, Sequence[Path]]
-    ) -> tuple[Table, tuple[JoinReport, ...], list[str], Annotated | None]:
+    ) -> tuple[Table, Stepped, Annotated | None]:
         references = {
             name: self._loaded(name, datasets[name], f"dataset_{name}")
             for name in self.project.references
@@ -158,7 +173,7 @@ class _Preparation:
         done.table.require(
             [self.project.target], "among the prepared columns, and it is the target"
         )
-        return done.table, tuple(done.joins), done.notes, annotated
+        return done.table, done, annotated
 
     def _loaded(self, dataset: str, parts: Sequence[Path], name: str) -> Table:
         """A dataset as a table of the engine, its rows numbered in the order of its parts."""

@@ -12,7 +12,7 @@ from evergreen.data.engine import identifier, one_value
 from evergreen.data.parquet_columns import column_type
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.signature import Task
-from evergreen.features.steps import Table
+from evergreen.features.workbench import Table
 
 FEWEST_ROWS = 20
 MOST_CLASSES = 100

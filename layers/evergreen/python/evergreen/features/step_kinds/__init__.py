@@ -1,0 +1,1 @@
+"""What each kind of preparation step does, a file for what belongs together."""
