@@ -22,6 +22,8 @@ class Outputs:
     uploads_bucket: str
     lake_bucket: str
     table: str
+    feature_table: str
+    feature_events_queue: str
     bus: str
     api_url: str
     api_key: str
@@ -46,6 +48,8 @@ def read_outputs(
         uploads_bucket=names["UploadsBucket"],
         lake_bucket=names["LakeBucket"],
         table=names["Table"],
+        feature_table=names["FeatureTable"],
+        feature_events_queue=names["FeatureEventsQueue"],
         bus=names["Bus"],
         # The stack's own output is an address in AWS; here the API answers under a path.
         api_url=f"{endpoint_url}/restapis/{api}/{stage}/_user_request_",

@@ -10,6 +10,7 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger
 
 from evergreen.cloud.clients import client
+from evergreen.cloud.event_table import DynamoEventStore
 from evergreen.cloud.lake import S3Lake
 from evergreen.cloud.settings import Settings
 from evergreen.features.signature import Signature
@@ -17,6 +18,7 @@ from evergreen.registry.identity import graph_key, model_file_key
 from evergreen.serving.answers import answers
 from evergreen.serving.captures import capture_messages
 from evergreen.serving.graph import ServingGraph
+from evergreen.serving.lookups import look_up
 from evergreen.serving.requests import RequestInvalidError, read_request
 
 CHAMPION_SECONDS = 2.0
@@ -81,6 +83,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         alias = champion_of(project)
         champion = served(alias["model"])
         request = read_request(event.get("body") or "", champion.signature)
+        if champion.signature.lookups:
+            store = DynamoEventStore(settings["FEATURE_TABLE"])
+            request = look_up(request, champion.signature, project, store, datetime.now(UTC))
     except NotServedError as error:
         return problem(404, str(error))
     except RequestInvalidError as error:

@@ -242,7 +242,7 @@ def test_up_deploy_status_and_down_do_as_they_say(tmp_path: Path) -> None:
         outputs = read_json(tmp_path / "outputs.json")
         assert list(outputs) == [
             "endpoint_url", "region", "uploads_bucket", "lake_bucket",
-            "table", "bus", "api_url", "api_key",
+            "table", "feature_table", "feature_events_queue", "bus", "api_url", "api_key",
         ]  # fmt: skip
         assert all(value in up.stdout for value in outputs.values())
         assert "the stack is unchanged" in local("deploy", tmp_path).stdout

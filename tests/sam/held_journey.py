@@ -38,6 +38,7 @@ JOURNEY: dict[str, str | None] = {
     "evaluate_model": "ModelEvaluated",
     "promote_model": "ModelPromoted",
     "list_for_labelling": "LabellingListed",
+    "update_features": None,
     "predict": None,
     "score_batch": "BatchScored",
     "capture_predictions": "captures/",
@@ -49,7 +50,7 @@ JOURNEY: dict[str, str | None] = {
 }
 
 # Nothing in the journey puts a message into their queue, or they have none.
-ASKED_DIRECTLY = {"predict", "check_drift", "sweep", "console_api"}
+ASKED_DIRECTLY = {"update_features", "predict", "check_drift", "sweep", "console_api"}
 
 # Small enough for one trial, one window and one retraining to be all there is to wait for.
 SETTINGS = {
@@ -58,6 +59,15 @@ SETTINGS = {
     "monitoring": {"window": "PT5S", "minimum_rows": 20},
     "retraining": {"on": ["labels"], "minimum_labels": 20},
     "labelling": {"dataset": "said", "key": ["studyName", "Sample Number"]},
+    "features": [
+        {
+            "name": "sightings",
+            "dataset": "sightings",
+            "entity": "Island",
+            "time": "seen_at",
+            "aggregates": {"birds_seen": {"sum": "birds", "over": "3650 days"}},
+        }
+    ],
 }
 
 

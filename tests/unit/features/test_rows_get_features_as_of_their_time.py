@@ -122,3 +122,8 @@ def test_a_definition_that_makes_no_sense_is_refused(
 def test_features_want_the_time_of_the_rows(workshop: Workshop) -> None:
     with pytest.raises(ValidationError, match=r"declare preparation\.time"):
         features(workshop, time=None)
+
+
+def test_a_key_that_is_a_number_is_nothing_to_learn_from(workshop: Workshop) -> None:
+    signature = features(workshop).training_set.signature
+    assert dict(signature.ignored)["customer"] == "names the entity whose features are looked up"

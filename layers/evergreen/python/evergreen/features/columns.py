@@ -67,11 +67,17 @@ class Chosen:
 
 
 def choose_columns(
-    connection: duckdb.DuckDBPyConnection, table: Table, target: str, group: str | None, parts: int
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    target: str,
+    group: str | None,
+    parts: int,
+    entities: frozenset[str] = frozenset(),
 ) -> Chosen:
     """Give each column of the table a kind by its type and by how many values it has.
 
-    `parts`: of so many files its rows come, in whatever order.
+    `parts`: of so many files its rows come, in whatever order. `entities`: keys of features, which
+    are no numbers even where they are written as such.
     """
     counted = _counted(connection, table)
     columns, ignored = [], []
@@ -82,6 +88,8 @@ def choose_columns(
         values, distinct, numbered = counted.get(name, (0, 0, False))
         if name == group:
             ignored.append((name, "names the group of a row"))
+        elif name in entities and kind == "integer":
+            ignored.append((name, "names the entity whose features are looked up"))
         elif kind is None:
             ignored.append((name, f"{sql_type} values cannot be learned from"))
         elif values == 0:

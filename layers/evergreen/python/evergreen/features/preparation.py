@@ -118,6 +118,7 @@ class _Preparation:
             self.project.target,
             self.project.preparation.group or None,
             parts=len(datasets[self.project.dataset]),
+            entities=frozenset(each.entity for each in self.project.learned_features),
         )
         encoded = encode_table(self.connection, ordered.name, chosen.columns)
         holdout = hold_out(

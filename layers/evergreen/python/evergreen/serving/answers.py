@@ -24,20 +24,28 @@ def answers(
     model: str,
     new_id: Callable[[], str],
 ) -> dict[str, Any]:
-    """`{"model", "predictions": [{"id", "prediction", "probabilities", "notes"}]}`.
+    """`{"model", "predictions": [{"id", "prediction", "probabilities", "notes", "features"?}]}`.
 
     `predictions` are probabilities (rows, classes) or values (rows,). A class is answered as its
     text; probabilities are None for regression. Where the model has no finite answer the prediction
-    is None, and a note says so.
+    is None, and a note says so. `features` are there if any are looked up: how fresh they are.
     """
     ids = request.ids or tuple(new_id() for _ in request.rows)
     return {
         "model": model,
         "predictions": [
-            {"id": name, **_answer(row, signature), "notes": [*notes, *_doubts(row)]}
-            for name, row, notes in zip(ids, predictions, request.notes, strict=True)
+            {"id": name, **_answer(row, signature), "notes": [*notes, *_doubts(row)], **looked_up}
+            for name, row, notes, looked_up in zip(
+                ids, predictions, request.notes, _features(request), strict=True
+            )
         ],
     }
+
+
+def _features(request: PredictRequest) -> list[dict[str, Any]]:
+    if not request.features:
+        return [{} for _ in request.rows]
+    return [{"features": dict(each)} for each in request.features]
 
 
 def _doubts(row: NDArray[np.float64] | np.float64) -> tuple[str, ...]:

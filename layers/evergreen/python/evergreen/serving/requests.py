@@ -46,6 +46,7 @@ class PredictRequest:
     """A valid request: its rows as typed values and encoded, its ids, and notes for each row.
 
     `aside` holds what was given for columns that the model does not use, as it was given.
+    `features` says for each row how fresh its looked-up features are; empty without any.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -53,6 +54,7 @@ class PredictRequest:
     ids: tuple[str, ...] | None
     notes: tuple[tuple[str, ...], ...]
     aside: tuple[Mapping[str, Any], ...]
+    features: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
@@ -74,7 +76,8 @@ def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
         )
     columns = {column.name: column for column in signature.columns}
     aside = {name for name, _ in signature.ignored} | {signature.target}
-    read = [_row(row, f"rows[{i}]", columns, aside) for i, row in enumerate(given)]
+    keys = {name for each in signature.lookups for name in (each.entity, each.at) if name}
+    read = [_row(row, f"rows[{i}]", columns, aside, keys) for i, row in enumerate(given)]
     rows = tuple(row for row, _, _ in read)
     return PredictRequest(
         rows=rows,
@@ -124,7 +127,7 @@ def _ids(given: Any, rows: int) -> tuple[str, ...] | None:
 
 
 def _row(
-    given: Any, path: str, columns: Mapping[str, Column], aside: set[str]
+    given: Any, path: str, columns: Mapping[str, Column], aside: set[str], keys: set[str]
 ) -> tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]:
     if not isinstance(given, dict):
         raise RequestInvalidError(path, "a row is an object of columns and values")
@@ -134,14 +137,16 @@ def _row(
     for name, value in given.items():
         if name in columns:
             row[name] = _VALUES[columns[name].kind](value, f"{path}.{name}")
-            notes += _note(columns[name], row[name])
+            notes += notes_on(columns[name], row[name])
             if columns[name].kind is Kind.TEXT:
                 row[name] = row[name] and row[name][:LONGEST_TEXT]
+        elif name in keys:  # of features that are looked up
+            left[name] = value
         elif name in aside:
             left[name] = value
             notes.append(f"{name} is left aside: the model does not use it")
         else:
-            near = get_close_matches(name[:MAXIMUM_SHOWN], [*columns, *aside], n=1)
+            near = get_close_matches(name[:MAXIMUM_SHOWN], [*columns, *aside, *keys], n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise RequestInvalidError(f"{path}.{_shown(name)}", f"is no column of the model{hint}")
     if sum(len(value) for value in row.values() if isinstance(value, str)) > MAXIMUM_TEXT:
@@ -239,7 +244,7 @@ _VALUES = {
 }
 
 
-def _note(column: Column, value: Any) -> list[str]:
+def notes_on(column: Column, value: Any) -> list[str]:
     """What the caller may want to know about a value that is valid but new to the model."""
     if value is None or value == "":
         return []
