@@ -1,17 +1,23 @@
 """Join late truth to the predictions that it belongs to."""
 
+import json
 import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.facts import LabelsJoined, LabelsRefused
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_labels
+from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.ingestion import UploadRefusedError
 from evergreen.data.rows import read_rows
 from evergreen.features.signature import Signature
-from evergreen.monitoring.labels import LabelsRefusedError, LabelsSummary, join_labels
+from evergreen.monitoring.label_matching import Unmatched
+from evergreen.monitoring.labels import Keys, LabelsRefusedError, LabelsSummary, join_labels
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
     Derivation,
@@ -19,6 +25,7 @@ from evergreen.registry.identity import (
     digest_of_file,
     labels_key,
     model_file_key,
+    upload_quarantine_key,
 )
 
 MAXIMUM_BYTES = 1024**3
@@ -34,7 +41,7 @@ def take(message: Message) -> None:
     except KeyRefusedError as error:
         stage.say(message, LabelsRefused(project="unknown", key=upload.key, problem=str(error)))
         return
-    alias = stage.catalogue.alias(project)
+    file, alias = stage.catalogue.project_file(project), stage.catalogue.alias(project)
     if alias is None:
         problem = f"project '{project}' has answered no requests yet: it has no champion"
         stage.say(message, LabelsRefused(project=project, key=upload.key, problem=problem))
@@ -50,15 +57,26 @@ def take(message: Message) -> None:
                 "content": digest_of_file(source),
                 "captures": captures,
                 "signature": model,
+                "labels": file.sections()["labels"] if file else {},
             }
+            keys = keys_of(file)
             stage.derive(
-                message, project, inputs, lambda work: join(work, project, upload.key, source)
+                message, project, inputs, lambda work: join(work, project, upload.key, source, keys)
             )
         except (UploadTooLargeError, UploadRefusedError, LabelsRefusedError) as error:
             stage.say(message, LabelsRefused(project=project, key=upload.key, problem=str(error)))
 
 
-def join(derivation: Derivation, project: str, key: str, source: Path) -> Outcome:
+def keys_of(file: ProjectFile | None) -> Keys | None:
+    """How labels by entity find their predictions."""
+    if file is None or file.labels is None:
+        return None
+    return Keys(tuple(file.labels.key), file.labels.time, file.labels.within)
+
+
+def join(
+    derivation: Derivation, project: str, key: str, source: Path, keys: Keys | None
+) -> Outcome:
     """Write the labelled predictions as a part of the project's feedback."""
     model = str(derivation.inputs["signature"])
     signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
@@ -67,14 +85,18 @@ def join(derivation: Derivation, project: str, key: str, source: Path) -> Outcom
         for index, capture in enumerate(derivation.inputs["captures"])
     ]
     joined = source.with_name("labelled.parquet")
+    rows = list(read_rows(source, key))
     summary = join_labels(
-        list(read_rows(source, key)),
+        rows,
         captures,
         joined,
         signature.target,
         task=signature.task,
         labelled_at=now(),
+        keys=keys,
     )
+    refused = (*summary.invalid, *summary.unmatched)
+    quarantine = set_aside(derivation, project, key, rows, refused) if refused else None
     version = catalogue_feedback(derivation, project, joined, summary)
     fact = LabelsJoined(
         project=project,
@@ -83,8 +105,36 @@ def join(derivation: Derivation, project: str, key: str, source: Path) -> Outcom
         unmatched=len(summary.unmatched),
         invalid=len(summary.invalid),
         version=version,
+        conflicts=summary.conflicts,
+        quarantine=quarantine,
     )
     return Outcome((fact,), {"labels": derivation.key})
+
+
+def set_aside(
+    derivation: Derivation,
+    project: str,
+    key: str,
+    rows: Sequence[Mapping[str, Any]],
+    refused: Sequence[Unmatched],
+) -> str:
+    """Keep the rows that were not used, each with its reason; the lake key."""
+    reasons = Counter(each.reason for each in refused)
+    record = {
+        "record": derivation.key,
+        "key": key,
+        "dataset": "labels",
+        "reasons": [
+            {"message": f"{count:,} rows: {reason}"} for reason, count in sorted(reasons.items())
+        ],
+    }
+    values = [
+        {"row": each.row, "reason": each.reason, "values": rows[each.row - 1]} for each in refused
+    ]
+    place = upload_quarantine_key(project, derivation.key)
+    stage.lake.write(place, json.dumps({**record, "rows": values}, default=str).encode())
+    stage.catalogue.put(project, "QUARANTINE", derivation.key, record)
+    return place
 
 
 def catalogue_feedback(

@@ -82,7 +82,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         alias = champion_of(project)
         champion = served(alias["model"])
-        request = read_request(event.get("body") or "", champion.signature)
+        keys = alias.get("keys", ())
+        request = read_request(event.get("body") or "", champion.signature.aside(keys))
         if champion.signature.lookups:
             store = DynamoEventStore(settings["FEATURE_TABLE"])
             request = look_up(request, champion.signature, project, store, datetime.now(UTC))
@@ -100,6 +101,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         request,
         answer,
         time_column=alias.get("time"),
+        keys=keys,
     )
     for message in captured:
         client("sqs").send_message(QueueUrl=settings["CAPTURE_QUEUE_URL"], MessageBody=message)

@@ -40,6 +40,7 @@ def take(message: Message) -> None:
         "judgement": file.sections()["judgement"],
     }
     stage.derive(message, fact.project, inputs, lambda work: decide(work, fact, file, alias))
+    note_keys(file)
     stage.catalogue.put(fact.project, "JUDGED", "", {"model": fact.model, "at": now().isoformat()})
 
 
@@ -96,6 +97,20 @@ def against(champion: str, fact: ModelEvaluated, file: ProjectFile, seed: int) -
     )
 
 
+def keys_of(file: ProjectFile) -> list[str]:
+    """The columns by which labels find predictions: those are captured with them."""
+    return list(file.labels.key) if file.labels else []
+
+
+def note_keys(file: ProjectFile) -> None:
+    """Tell whoever answers as the champion of keys that were declared after its promotion."""
+    alias = stage.catalogue.alias(file.project)
+    if alias and alias.body.get("keys", []) != keys_of(file):
+        body = {**alias.body, "keys": keys_of(file)}
+        # Should it be moved in between, that promotion notes them.
+        stage.catalogue.move_alias(file.project, CHAMPION, body, expected=alias.version)
+
+
 def note(derivation: Derivation, fact: ModelEvaluated, judgement: Judgement) -> None:
     """Keep the judgement with all its gates, for people who ask why."""
     body: dict[str, Any] = {
@@ -118,6 +133,7 @@ def move(
     body = {
         "model": fact.model,
         "time": file.preparation.time,
+        "keys": keys_of(file),
         "training_set": fact.training_set,
         "since": now().isoformat(),
         "previous": champion,

@@ -135,8 +135,9 @@ def test_the_champion_lists_what_it_is_uncertain_of_and_labels_come_back(team: T
     uncertain = [row for row in answer["rows"] if row["chosen_by"] == "uncertainty"]
     assert len(uncertain) == 16
     assert uncertain == sorted(uncertain, key=lambda row: -row["uncertainty"])
-    # The border is at 50, and ages are spread evenly over 20 to 80.
-    assert np.mean([abs(ages[row["key"]["id"]] - 50) for row in uncertain]) < 8
+    # The border is at 50 and ages are spread evenly over 20 to 80: drawn at random, rows are 15
+    # from it on average; these are 12 at the most, 8 in each town, each 2.4 from the next.
+    assert np.mean([abs(ages[row["key"]["id"]] - 50) for row in uncertain]) < 12
     assert {row["prediction"] for row in answer["rows"]} == {"no", "yes"}
     assert said.csv == answer["csv"]
 

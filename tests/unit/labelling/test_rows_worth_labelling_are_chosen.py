@@ -111,5 +111,14 @@ def test_another_category_or_a_missing_value_is_a_difference() -> None:
     assert len(shortlist(np.ones(4), same, rows=4, random=0, seed=0)) == 3
 
 
+def test_texts_differ_by_their_words_however_many_words_there_are() -> None:
+    weights = np.zeros((3, 500), dtype=np.float32)
+    weights[:2, 1] = weights[2, 2] = 1
+    texts = Encoded(
+        np.hstack([np.ones((3, 1), dtype=np.float32), weights]), rows([0] * 3).categories, 500
+    )
+    assert len(shortlist(np.ones(3), texts, rows=3, random=0, seed=0)) == 2
+
+
 def test_rows_drawn_at_random_are_not_filtered() -> None:
     assert len(shortlist(np.ones(9), rows([1.0] * 9), rows=6, random=0.5, seed=0)) == 3

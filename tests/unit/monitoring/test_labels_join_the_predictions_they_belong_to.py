@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
 from evergreen.features.signature import Task
 from evergreen.monitoring.captures import write_captures
+from evergreen.monitoring.label_matching import NOT_CAPTURED, Unmatched
 from evergreen.monitoring.labels import (
-    InvalidLabel,
     LabelsRefusedError,
     LabelsSummary,
     join_labels,
@@ -45,10 +46,10 @@ def test_labels_meet_their_predictions_and_the_rest_is_told(captures: Path) -> N
         ],
         captures,
     )
-    assert (summary.matched, summary.unmatched) == (2, ("zz",))
+    assert (summary.matched, summary.unmatched) == (2, (Unmatched(2, NOT_CAPTURED),))
     assert summary.invalid == (
-        InvalidLabel(3, "prediction_id is empty"),
-        InvalidLabel(4, "label is empty"),
+        Unmatched(3, "prediction_id is empty"),
+        Unmatched(4, "label is empty"),
     )
     assert summary.earliest == summary.latest == datetime(2013, 4, 1, 12, tzinfo=UTC)
     found = read_labelled([captures.with_name("labels.parquet")], signature())
@@ -68,6 +69,27 @@ def test_the_last_label_of_an_id_wins_in_a_file_and_across_files(captures: Path)
     files = [captures.with_name("0.parquet"), captures.with_name("1.parquet")]
     assert read_labelled(files[1:], signature()).target.tolist() == [1]
     assert read_labelled(files, signature()).target.tolist() == [0]
+
+
+def test_whoever_labelled_later_wins_in_a_file_and_what_differs_is_counted(captures: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"prediction_id": "a", "label": "no", "labeller": "ann", "labelled_at": "2013-04-03"},
+        {"prediction_id": "a", "label": "yes", "labeller": "bob", "labelled_at": "2013-04-02"},
+        {"prediction_id": "b", "label": "yes", "labelled_at": "soon"},
+        {"prediction_id": "c", "label": "yes", "labelled_at": date(2013, 4, 3)},
+        {"prediction_id": "c", "label": "yes", "labelled_at": None},
+    ]
+    summary = join(rows, captures)
+    assert (summary.matched, summary.conflicts, summary.repeated) == (2, 1, 2)
+    assert summary.invalid == (Unmatched(3, "labelled_at is no date or time"),)
+    path = captures.with_name("labels.parquet")
+    assert read_labelled([path], signature()).target.tolist() == [0, 1]
+    with duckdb.connect() as connection:
+        query = f"SELECT labeller, labelled_at::DATE FROM '{path}' ORDER BY prediction_id"
+        assert connection.execute(query).fetchall() == [
+            ("ann", date(2013, 4, 3)),
+            (None, date(2013, 4, 3)),
+        ]
 
 
 def test_numbers_and_booleans_name_the_class_that_they_mean(captures: Path) -> None:

@@ -15,7 +15,7 @@ from evergreen.features.signature import Task
 from evergreen.monitoring.captures import check_message
 from evergreen.serving.answers import NO_ANSWER, answers
 from evergreen.serving.captures import MAXIMUM_BYTES, capture_messages
-from evergreen.serving.requests import MAXIMUM_TEXT, PredictRequest
+from evergreen.serving.requests import MAXIMUM_TEXT, PredictRequest, read_request
 from tests.unit.serving.asking import ROW, ask, signature
 
 ASKED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -115,6 +115,19 @@ def test_a_time_that_the_model_does_not_use_still_says_when(
     (message,) = captured(ask({**ROW, "seen_at": given}), [[0.5, 0.5]], time_column="seen_at")
     assert message["rows"][0]["happened_at"] == expected
     assert "seen_at" not in message["rows"][0]["inputs"]
+
+
+def test_keys_are_captured_whether_the_model_uses_them_or_not() -> None:
+    keys = ("customer", "region", "seen_at", "absent")
+    knowing = signature().aside(keys)
+    given = {**ROW, "customer": 7, "seen_at": ["no", "key"]}
+    request = read_request(json.dumps({"rows": [given], "ids": ["a"]}), knowing)
+    made = answers(np.array([[0.5, 0.5]]), request, knowing, "m1", iter_ids().__next__)
+    (text,) = capture_messages("p", "m1", knowing, ASKED_AT, request, made, None, keys)
+    message = json.loads(text)
+    assert message["rows"][0]["keys"] == {"customer": 7, "region": "north"}
+    assert "customer" not in message["rows"][0]["inputs"]
+    check_message(message)
 
 
 def test_many_rows_are_split_into_messages_that_the_queue_takes_and_none_is_lost() -> None:

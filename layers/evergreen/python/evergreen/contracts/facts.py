@@ -279,17 +279,24 @@ class BatchRefused(Fact):
 
 
 class LabelsJoined(Fact):
-    """Late truth was joined to predictions."""
+    """Late truth was joined to predictions; rows that were not used are in `quarantine`."""
 
     key: str
     matched: int
     unmatched: int
     invalid: int
     version: str
+    conflicts: int = 0
+    quarantine: str | None = None
 
     @property
     def summary(self) -> str:
-        rest = f", {self.unmatched:,} without a prediction yet" if self.unmatched else ""
+        counts = {
+            "without a prediction in particular": self.unmatched,
+            "unreadable": self.invalid,
+            "predictions with labels that differ": self.conflicts,
+        }
+        rest = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
         return f"{self.matched:,} labels joined to predictions{rest}"
 
 

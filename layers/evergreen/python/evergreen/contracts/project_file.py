@@ -81,6 +81,18 @@ class Retraining(Section):
     minimum_labels: Annotated[int, Field(ge=1)] = 500
 
 
+class Labels(Section):
+    """How labels that name no prediction find theirs: by the entity's `key` and a `time`.
+
+    A label belongs to the last prediction of its entity at or before its time that is not older
+    than `within`. Requests carry the key columns, whether the model uses them or not.
+    """
+
+    key: list[ColumnName] = Field(min_length=1)
+    time: ColumnName
+    within: Duration = timedelta(days=1)
+
+
 class Labelling(Section):
     """Labels of dataset rows that have none, uploaded as a dataset of their own.
 
@@ -135,6 +147,7 @@ class ProjectFile(Section):
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
+    labels: Labels | None = None
     labelling: Labelling | None = None
 
     @model_validator(mode="after")
@@ -198,6 +211,7 @@ class ProjectFile(Section):
             "judgement": {"goals": plain["goals"], **plain["promotion"]},
             "monitoring": plain["monitoring"],
             "retraining": plain["retraining"],
+            "labels": plain["labels"] or {},
             "listing": listing,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -98,6 +99,12 @@ class Signature:
     def category_names(self) -> tuple[str, ...]:
         """Names of the columns of `Encoded.categories`."""
         return tuple(column.name for column in self.columns if column.kind is Kind.CATEGORY)
+
+    def aside(self, names: Sequence[str]) -> Signature:
+        """The same signature with names that it does not know among the ignored ones."""
+        known = {self.target, *(column.name for column in self.columns), *dict(self.ignored)}
+        new = {name: "names what a prediction is about" for name in names if name not in known}
+        return replace(self, ignored=(*self.ignored, *new.items())) if new else self
 
     def without(self, reasons: dict[str, str]) -> Signature:
         """The same signature with some columns ignored, each for the reason given."""

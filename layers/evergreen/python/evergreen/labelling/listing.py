@@ -32,7 +32,7 @@ from evergreen.serving.requests import (
     read_request,
 )
 
-MOST_SCORED = 200_000
+MOST_SCORED = 50_000
 """Of more unlabelled rows, so many are drawn at random and scored."""
 
 
@@ -95,6 +95,7 @@ def list_rows(project: ProjectFile, table: Path, graph: ServingGraph, seed: int)
     encoded = Encoded(
         np.concatenate([request.encoded.numbers for request in requests]),
         np.concatenate([request.encoded.categories for request in requests]),
+        requests[0].encoded.terms,
     )
     said = [answer for _, chunk in answered for answer in chunk]
     choices = shortlist(found.values, encoded, labelling.rows, labelling.random, seed)

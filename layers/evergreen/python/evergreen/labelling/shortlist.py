@@ -72,33 +72,43 @@ class Distances:
     """Gower's dissimilarity between rows (Gower 1971, "A general coefficient of similarity").
 
     The mean over columns of: for numbers the difference as a share of the column's range, for
-    categories whether they differ; a missing value differs from all others fully.
+    categories whether they differ, for all texts together one minus the cosine of their weights; a
+    missing value differs from all others fully.
     """
 
-    numbers: NDArray[np.float64]
+    numbers: NDArray[np.float32]
     codes: NDArray[np.int64]
+    weights: NDArray[np.float32]
 
     @staticmethod
     def of(encoded: Encoded) -> Distances:
         """Scale the columns once; a missing number becomes 3, far from 0 to 1."""
-        numbers = encoded.numbers.astype(np.float64)
+        plain = encoded.numbers.shape[1] - encoded.terms
+        numbers, weights = encoded.numbers[:, :plain], encoded.numbers[:, plain:]
         absent = np.isnan(numbers)
-        filled = np.where(absent, 0.0, numbers)
         least = np.min(numbers, axis=0, initial=np.inf, where=~absent)
         greatest = np.max(numbers, axis=0, initial=-np.inf, where=~absent)
-        span = np.where(greatest > least, greatest - least, 1.0)
-        scaled = np.where(absent, 3.0, (filled - np.where(np.isfinite(least), least, 0.0)) / span)
+        span = np.where(greatest > least, greatest - least, np.float32(1))
+        lowest = np.where(np.isfinite(least), least, np.float32(0))
+        scaled = np.where(absent, np.float32(3), (np.nan_to_num(numbers) - lowest) / span)
         codes = [
-            np.unique(column.astype(str), return_inverse=True)[1] for column in encoded.categories.T
+            np.unique(each.astype(str), return_inverse=True)[1] for each in encoded.categories.T
         ]
-        shape = encoded.categories.shape
-        return Distances(scaled, np.array(codes, dtype=np.int64).T.reshape(shape))
+        lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+        return Distances(
+            scaled,
+            np.array(codes, dtype=np.int64).T.reshape(encoded.categories.shape),
+            (weights / np.where(lengths > 0, lengths, 1)).astype(np.float32),
+        )
 
     def near(self, row: int, others: list[int]) -> bool:
         """Whether a row is near-identical to one of the others."""
-        columns = self.numbers.shape[1] + self.codes.shape[1]
+        texts = int(self.weights.shape[1] > 0)
+        columns = self.numbers.shape[1] + self.codes.shape[1] + texts
         if not others or not columns:
             return bool(others)
         apart = np.minimum(np.abs(self.numbers[others] - self.numbers[row]), 1).sum(axis=1)
         apart += (self.codes[others] != self.codes[row]).sum(axis=1)
+        if texts:
+            apart += 1 - self.weights[others] @ self.weights[row]
         return bool(apart.min() < NEAR * columns)

@@ -20,6 +20,9 @@ from evergreen.monitoring import parquet
 INPUT = "input."
 """Prefix of the Parquet columns that hold the values a prediction was asked with."""
 
+KEY = "key."
+"""Prefix of those that hold what a prediction is about, where the project declares it."""
+
 FIXED_COLUMNS = {
     "prediction_id": "VARCHAR",
     "model": "VARCHAR",
@@ -101,7 +104,8 @@ def write_captures(messages: Sequence[Mapping[str, Any]], destination: Path) -> 
     rows = [row for message in messages for row in _rows_of(message)]
     if not rows:
         return CaptureSummary(0, None, None, ())
-    types = {**FIXED_COLUMNS, **_input_types(messages)}
+    keys = {name: "VARCHAR" for row in rows for name in row if name.startswith(KEY)}
+    types = {**FIXED_COLUMNS, **keys, **_input_types(messages)}
     for row in rows:
         for name, kind in types.items():
             if kind == "VARCHAR" and not isinstance(row.get(name), str | None):
@@ -220,6 +224,7 @@ def _rows_of(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "happened_at": _utc(row["happened_at"]) if row.get("happened_at") else asked_at,
                 "prediction": prediction if isinstance(prediction, str) else repr(prediction),
                 "probabilities": json.dumps(probabilities) if probabilities else None,
+                **{KEY + name: as_text(key) for name, key in (row.get("keys") or {}).items()},
                 **{
                     INPUT + name: _value(row["inputs"].get(name), kind)
                     for name, kind in kinds.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from evergreen.features.signature import Signature, Task
 from evergreen.monitoring import parquet
-from evergreen.monitoring.captures import Captured, as_text, each_once, fetch, naive
+from evergreen.monitoring.captures import Captured, as_text, fetch, naive
+from evergreen.monitoring.label_matching import MATCHED, NOT_CAPTURED, Label, Unmatched, match
 
 
 class LabelsRefusedError(Exception):
@@ -22,25 +23,29 @@ class LabelsRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class InvalidLabel:
-    """A row of a label file that was left out; `row` counts data rows from 1."""
+class Keys:
+    """How labels without a prediction's id find theirs, as the project declares it."""
 
-    row: int
-    reason: str
+    key: tuple[str, ...]
+    time: str
+    within: timedelta
 
 
 @dataclass(frozen=True)
 class LabelsSummary:
     """What became of the rows of a label file.
 
-    `matched` predictions got a label; `unmatched` are the ids that no capture has; `repeated` rows
-    were replaced by a later row of the same id; `earliest` and `latest` are the event times of the
-    predictions that were labelled (UTC, None without any).
+    `matched` predictions got a label. `unmatched` rows belong to no captured prediction, or to none
+    in particular; `invalid` ones cannot be read; both say why and are not used. `conflicts` are
+    predictions with labels that differ. `repeated` rows gave way to a newer one of the same
+    prediction. `earliest` and `latest` are the event times of the predictions that were labelled
+    (UTC, None without any).
     """
 
     matched: int
-    unmatched: tuple[str, ...]
-    invalid: tuple[InvalidLabel, ...]
+    unmatched: tuple[Unmatched, ...]
+    invalid: tuple[Unmatched, ...]
+    conflicts: int
     repeated: int
     earliest: datetime | None
     latest: datetime | None
@@ -75,37 +80,39 @@ def join_labels(
     *,
     task: Task | None = None,
     labelled_at: datetime | None = None,
+    keys: Keys | None = None,
 ) -> LabelsSummary:
-    """Write the captures that got a label, with `label` and `labelled_at`, as Parquet.
+    """Write the captures that got a label, with `label`, `labeller`, `labelled_at`, as Parquet.
 
-    `labels` are the rows of a label file: `prediction_id` and `label`, or the name of the target
-    instead of `label`. For one id the last row counts; `labelled_at` (now, unless given) decides
-    between files. With the task known to be regression, labels must be finite numbers. Without
+    `labels` are the rows of a label file: `prediction_id`, or the columns of `keys`, and `label`,
+    or the name of the target instead of it; optionally `labeller`, and `labelled_at` (now, unless
+    given), which decides between rows and between files. See `label_matching.match` for what
+    belongs together. With the task known to be regression, labels must be finite numbers. Without
     any match, no file is written.
 
     Raises
     ------
     LabelsRefusedError
-        The rows lack one of the two columns, or there are none.
+        The rows lack one of the needed columns, or there are none.
     """
-    column = _label_column(labels, target)
-    given: dict[str, str] = {}
-    invalid: list[InvalidLabel] = []
+    by_id, column = _columns(labels, target, keys)
+    when = naive(labelled_at or datetime.now(UTC))
+    given: list[Label] = []
+    invalid: list[Unmatched] = []
     for number, row in enumerate(labels, start=1):
-        reason = _fault(row, column, task)
-        if reason:
-            invalid.append(InvalidLabel(number, reason))
-        else:
-            given[as_text(row["prediction_id"]).strip()] = as_text(row[column]).strip()
-    when = labelled_at or datetime.now(UTC)
-    found = _write(given, capture_files, destination, when) if given else {}
+        try:
+            given.append(_label(number, row, column, None if by_id else keys, task, when))
+        except ValueError as fault:
+            invalid.append(Unmatched(number, str(fault)))
+    unmatched, conflicts, moments = _write(given, capture_files, destination, keys)
     return LabelsSummary(
-        matched=len(found),
-        unmatched=tuple(key for key in given if key not in found),
+        matched=len(moments),
+        unmatched=tuple(unmatched),
         invalid=tuple(invalid),
-        repeated=len(labels) - len(invalid) - len(given),
-        earliest=min(found.values(), default=None),
-        latest=max(found.values(), default=None),
+        conflicts=conflicts,
+        repeated=len(given) - len(unmatched) - len(moments),
+        earliest=min(moments, default=None),
+        latest=max(moments, default=None),
     )
 
 
@@ -129,16 +136,25 @@ def read_labelled(
     return Labelled(captured.take(known), indices[known], int((~known).sum()))
 
 
-def _label_column(labels: Sequence[Mapping[str, Any]], target: str | None) -> str:
+def _columns(
+    labels: Sequence[Mapping[str, Any]], target: str | None, keys: Keys | None
+) -> tuple[bool, str]:
+    """Whether rows name predictions by id, and the column that holds the label."""
     found = list(dict.fromkeys(name for row in labels for name in row))
     names = ("label", target) if target else ("label",)
     wanted = " or ".join(f"`{name}`" for name in names)
     accepted = f"accepted are the columns `prediction_id` and {wanted}"
+    entity = [*keys.key, keys.time] if keys else []
+    if entity:
+        accepted += f", or {', '.join(f'`{name}`' for name in entity)} and {wanted}"
     if not labels:
         raise LabelsRefusedError(f"the label file has no rows; {accepted}")
     named = next((name for name in names if name in found), None)
+    by_id = "prediction_id" in found
+    identified = by_id or (entity and not set(entity) - set(found))
+    lacking = entity if set(entity) & set(found) else ["prediction_id"]
     absent = [
-        *(["`prediction_id`"] if "prediction_id" not in found else []),
+        *(f"`{name}`" for name in lacking if name not in found and not identified),
         *([wanted] if named is None else []),
     ]
     if named is None or absent:
@@ -146,18 +162,51 @@ def _label_column(labels: Sequence[Mapping[str, Any]], target: str | None) -> st
         raise LabelsRefusedError(
             f"the label file lacks {' and '.join(absent)}; its columns are {has}; {accepted}"
         )
-    return named
+    return by_id, named
 
 
-def _fault(row: Mapping[str, Any], column: str, task: Task | None) -> str | None:
-    key, label = row.get("prediction_id"), row.get(column)
-    if key is None or not as_text(key).strip():
-        return "prediction_id is empty"
-    if label is None or not as_text(label).strip():
-        return f"{column} is empty"
+def _label(
+    number: int,
+    row: Mapping[str, Any],
+    column: str,
+    keys: Keys | None,
+    task: Task | None,
+    now: datetime,
+) -> Label:
+    """Read one row; raises ValueError with what is wrong."""
+    label = _text(row, column)
     if task is Task.REGRESSION and not math.isfinite(_number(label)):
-        return f"{column} is not a finite number"
-    return None
+        raise ValueError(f"{column} is not a finite number")
+    labeller = row.get("labeller")
+    return Label(
+        row=number,
+        label=label,
+        labelled_at=now if row.get("labelled_at") is None else _moment(row, "labelled_at"),
+        labeller=None if labeller is None else as_text(labeller).strip() or None,
+        prediction_id=None if keys else _text(row, "prediction_id"),
+        key={name: _text(row, name) for name in keys.key} if keys else None,
+        happened_at=_moment(row, keys.time) if keys else None,
+    )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    text = "" if value is None else as_text(value).strip()
+    if not text:
+        raise ValueError(f"{name} is empty")
+    return text
+
+
+def _moment(row: Mapping[str, Any], name: str) -> datetime:
+    """A time of a row as UTC without an offset."""
+    value = row.get(name)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - UTC, as all are
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{name} is no date or time") from None
+    return naive(moment)
 
 
 def _class_of(label: str, classes: Sequence[str]) -> int:
@@ -180,23 +229,17 @@ def _number(value: object) -> float:
 
 
 def _write(
-    given: Mapping[str, str], files: Sequence[Path], destination: Path, labelled_at: datetime
-) -> dict[str, datetime]:
-    """Prediction id → event time, of the captures that got a label."""
-    if not files:
-        return {}
-    rows = ({"prediction_id": key, "label": label} for key, label in given.items())
-    types = {"prediction_id": "VARCHAR", "label": "VARCHAR"}
+    given: Sequence[Label], files: Sequence[Path], destination: Path, keys: Keys | None
+) -> tuple[list[Unmatched], int, list[datetime]]:
+    """Rows that are not used, predictions in conflict, and event times of those labelled."""
+    if not given or not files:
+        return [Unmatched(each.row, NOT_CAPTURED) for each in given], 0, []
     with parquet.connect() as connection:
-        parquet.store(connection, rows, types, destination.with_suffix(".jsonl"))
-        connection.execute(
-            "CREATE TEMP TABLE joined AS "  # noqa: S608
-            "SELECT captured.*, given.label, ?::TIMESTAMP AS labelled_at FROM "
-            f"(SELECT * FROM {parquet.scan(files)} {each_once('asked_at')}) AS captured "
-            "JOIN given ON captured.prediction_id = given.prediction_id",
-            [naive(labelled_at)],
-        )
-        found = connection.execute("SELECT prediction_id, happened_at FROM joined").fetchall()
+        within = keys.within if keys else None
+        scratch = destination.with_suffix(".jsonl")
+        unmatched, conflicts = match(connection, given, files, within, scratch)
+        found = connection.execute(f"SELECT happened_at FROM {MATCHED}").fetchall()  # noqa: S608
         if found:
-            parquet.write(connection, "SELECT * FROM joined ORDER BY happened_at", destination)
-    return {key: happened_at.replace(tzinfo=UTC) for key, happened_at in found}
+            query = f"SELECT * FROM {MATCHED} ORDER BY happened_at, prediction_id"  # noqa: S608
+            parquet.write(connection, query, destination)
+    return unmatched, conflicts, [moment.replace(tzinfo=UTC) for (moment,) in found]

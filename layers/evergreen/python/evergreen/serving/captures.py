@@ -10,6 +10,9 @@ from typing import Any
 from evergreen.features.signature import Signature
 from evergreen.serving.requests import PredictRequest, RequestInvalidError, read_moment
 
+MAXIMUM_KEY = 200
+"""Characters of a key that are kept."""
+
 MAXIMUM_BYTES = 200_000
 """Of one message: SQS takes more, but counts every 64 KB as one request."""
 
@@ -22,8 +25,13 @@ def capture_messages(
     request: PredictRequest,
     answer: dict[str, Any],
     time_column: str | None,
+    keys: Sequence[str] = (),
 ) -> list[str]:
-    """Messages that hold all rows of a request; `time_column` says when a row happened."""
+    """Messages that hold all rows of a request.
+
+    `time_column` says when a row happened, `keys` are columns that name what it is about, whether
+    the model uses them or not: labels may come by them.
+    """
     head = {
         "project": project,
         "model": model,
@@ -37,6 +45,7 @@ def capture_messages(
             "prediction": given["prediction"],
             "probabilities": given["probabilities"],
             "happened_at": happened_at(row, aside, time_column),
+            **({"keys": keys_of(row, aside, keys)} if keys else {}),
         }
         for row, aside, given in zip(
             request.rows, request.aside, answer["predictions"], strict=True
@@ -59,6 +68,18 @@ def happened_at(
             # What is left aside is not judged: the row is answered, its time stays unknown.
             return None
     return moment.isoformat() if isinstance(moment, date) else None
+
+
+def keys_of(
+    row: Mapping[str, Any], aside: Mapping[str, Any], keys: Sequence[str]
+) -> dict[str, str | int | float | bool]:
+    """The values of key columns that a row has; what cannot be one is left out."""
+    given = {name: row.get(name, aside.get(name)) for name in keys}
+    return {
+        name: value[:MAXIMUM_KEY] if isinstance(value, str) else value
+        for name, value in given.items()
+        if isinstance(value, str | int | float | bool) and value == value  # noqa: PLR0124
+    }
 
 
 def _chunks(rows: Sequence[dict[str, Any]], head: int) -> Iterator[list[dict[str, Any]]]:
