@@ -18,6 +18,9 @@ QUOTES = ('"', "'")
 HEAD_BYTES = 1 << 18
 SAMPLED_RECORDS = 200
 FEWEST_WORDS_OF_PROSE = 4
+SHAPED_SHARE = 0.1
+"""Text without columns of which so many lines are blank or indented is set in some way."""
+
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
 
@@ -65,16 +68,23 @@ class Division:
     records: tuple[list[str], ...]
     agreement: float
 
-    @property
-    def is_prose(self) -> bool:
-        """Whether this is running text, which no delimiter divides."""
-        first = self.records[0]
-        if max(len(value.split()) for value in first) < FEWEST_WORDS_OF_PROSE:
-            return False
-        if len(first) > 1 and len(self.records) > 1 and self.agreement >= TABLE_SHARE:
-            return False
-        words = sum(len(value.split()) for record in self.records for value in record)
-        return words >= FEWEST_WORDS_OF_PROSE * len(self.records)
+
+def is_prose(lines: Sequence[str], division: Division) -> bool:
+    """Whether this is running text, which no delimiter divides.
+
+    Its lines are sentences; or it is not divided at all, and is set in paragraphs or indented.
+    """
+    first, records = division.records[0], division.records
+    words = sum(len(value.split()) for record in records for value in record)
+    sentences = words >= FEWEST_WORDS_OF_PROSE * len(records)
+    if len(first) == 1 and len(lines) > 1:
+        shaped = sum(not line.strip() or line[0] in " \t" for line in lines[1:])
+        if shaped >= SHAPED_SHARE * len(lines) and (sentences or shaped >= len(lines) // 3):
+            return True
+    if max(len(value.split()) for value in first) < FEWEST_WORDS_OF_PROSE:
+        return False
+    divided = len(first) > 1 and len(records) > 1 and division.agreement >= TABLE_SHARE
+    return sentences and not divided
 
 
 def divide(lines: Sequence[str]) -> Division:

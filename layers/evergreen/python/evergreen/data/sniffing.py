@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data import archive, json_records, parquet_footer, plain_text, workbook
-from evergreen.data.delimited import Head, delimited, divide
+from evergreen.data.delimited import Head, delimited, divide, is_prose
 from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.limits import Limits
 from evergreen.data.records import Records
@@ -108,7 +108,8 @@ def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
         _refuse_binary(head, upload.name)
     form = form_of(upload.path, upload.name)
     path = as_utf8(upload.path, form, upload.scratch / "text.csv", upload.name)
-    return _text(replace(upload, path=path))
+    file = _text(replace(upload, path=path))
+    return replace(file, warnings=(*form.warnings, *file.warnings))
 
 
 def _parquet(upload: Upload) -> ParquetFile:
@@ -166,7 +167,7 @@ def _text(upload: Upload) -> ParquetFile | DelimitedFile:
     lines = head.lines(upload.name, upload.limits)
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
     division = divide(lines[skipped:])
-    if not division.is_prose:
+    if not is_prose(lines[skipped:], division):
         return delimited(upload.path, upload.name, skipped, division, upload.limits)
     with upload.records("line") as records:
         said = plain_text.read_text(upload.path, head.text, records, upload.limits)

@@ -30,6 +30,13 @@ class TextForm:
         """Whether it can be read as it is."""
         return self.encoding == "utf-8" and not self.mixed_line_ends
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to say of an encoding that was guessed."""
+        if self.mixed:
+            return ("the text is in two encodings, UTF-8 and Windows-1252, told apart by lines",)
+        return ("the text is not UTF-8 and is read as Windows-1252",) * (self.encoding == "cp1252")
+
 
 def form_of(source: Path, name: str) -> TextForm:
     """Find out how a text file is written, reading it once; raises UploadRefusedError for NUL.

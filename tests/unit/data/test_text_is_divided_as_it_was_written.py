@@ -1,0 +1,119 @@
+"""Header lines, quotes and encodings are found in delimited text; running text is documents."""
+
+import pytest
+
+from tests.unit.data.uploads import Uploader, types
+
+# ---- header --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1,ann,2.5\n2,bob,3.5\n3,cy,4\n",
+        "2024-01-01;x\n2024-01-02;y\n",
+        "5,5,3\n6,6,4\n",
+    ],
+)
+def test_a_missing_header_is_said_and_no_row_is_lost(uploader: Uploader, content: str) -> None:
+    part = uploader.take(content)
+    assert part.rows == content.count("\n")
+    assert part.schema.names[0] == "column 1"
+    assert "looks like values" in part.warnings[0]
+    assert "put a header line first" in part.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,2\n3,4\n",
+        "country,2019,2020\nFR,1,2\nDE,3,4\n",
+        "2019,2020,2021\n1,2,3\n4,5,6\n",
+        "name,town\nann,Bern\nbob,Basel\n",
+        "id,1st\n7,x\n8,y\n",
+        "x,1\n?,?\n",
+    ],
+)
+def test_names_are_taken_for_names(uploader: Uploader, content: str) -> None:
+    part = uploader.take(content)
+    assert part.schema.names == tuple(content.split("\n", maxsplit=1)[0].split(","))
+    assert part.rows == content.count("\n") - 1
+
+
+# ---- quotes --------------------------------------------------------------------------------------
+
+
+def test_apostrophes_may_quote(uploader: Uploader) -> None:
+    uploader.take("'id','said'\n1,'a, b'\n2,'it''s'\n")
+    assert uploader.rows() == [(1, "a, b"), (2, "it's")]
+
+
+def test_apostrophes_inside_of_words_are_letters(uploader: Uploader) -> None:
+    uploader.take("id,name\n1,O'Brien\n2,d'Arc\n3,'tis\n")
+    assert [name for _, name in uploader.rows()] == ["O'Brien", "d'Arc", "'tis"]
+
+
+# ---- encodings -----------------------------------------------------------------------------------
+
+
+def test_rows_that_are_not_utf8_in_a_utf8_file_are_quarantined_alone(uploader: Uploader) -> None:
+    good = "".join(f"é{i},{i}\n" for i in range(20)).encode()
+    part = uploader.take(b"name,n\n" + good + "è,7\n".encode("latin-1") + b"x,8\n")
+    assert (part.rows, uploader.codes()) == (21, [(22, ["undecodable"])])
+
+
+def test_lines_of_utf8_in_a_windows_file_are_not_garbled(uploader: Uploader) -> None:
+    windows = "".join(f"é{i},{i}\r\n" for i in range(20)).encode("cp1252")
+    part = uploader.take(b"name,n\r\n" + windows + "Zoé,7\n€,8\n".encode())
+    names = [name for name, _ in uploader.rows()]
+    assert (names[0], names[-2:]) == ("é0", ["Zoé", "€"])
+    assert any("two encodings" in warning for warning in part.warnings)
+
+
+def test_a_nul_is_refused_with_its_line_even_late_in_the_file(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(b"a,b\n" + b"1,2\n" * 300_000 + b"\x00\n")
+    assert (reason.code, reason.line) == ("nul_character", 300_002)
+
+
+# ---- running text --------------------------------------------------------------------------------
+
+
+def test_lines_of_sentences_are_documents(uploader: Uploader) -> None:
+    part = uploader.take("The soup was cold, and so was I.\n\nWould come again any time!\n")
+    assert types(part) == {"text": "text"}
+    assert part.rows == 1
+    assert uploader.rows()[0][0].count("\n") == 2
+
+
+def test_each_line_is_a_document_where_no_blank_line_divides(uploader: Uploader) -> None:
+    part = uploader.take("The soup was cold, and so was I.\nWould come again any time!\n")
+    assert [row[0] for row in uploader.rows()] == [
+        "The soup was cold, and so was I.",
+        "Would come again any time!",
+    ]
+    assert "each line is a document" in part.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# Title\n\nA paragraph, with commas, and more words.\nIt goes on, and on.\n\n* a point\n",
+        "Version: 2\nThings:\n  one: 1\n  two: 2\n  three: [1, 2]\n",
+    ],
+)
+def test_text_that_is_set_in_some_way_is_one_document(uploader: Uploader, content: str) -> None:
+    part = uploader.take(content)
+    assert types(part) == {"text": "text"}
+    assert sum(row[0].count("\n") + 1 for row in uploader.rows()) >= 5
+
+
+def test_a_column_of_long_texts_is_a_table(uploader: Uploader) -> None:
+    part = uploader.take("review\nThe soup was really rather cold\nWould come again any time\n")
+    assert (part.schema.names, part.rows) == (("review",), 2)
+
+
+def test_a_table_with_broken_rows_is_not_taken_for_text(uploader: Uploader) -> None:
+    reasons = uploader.refused(
+        "id,review\n1,it was good, really good\n2,not good, at all, no\n3,x\n"
+    )
+    assert reasons[0].code == "too_many_bad_rows"
