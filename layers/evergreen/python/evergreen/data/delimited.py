@@ -143,7 +143,7 @@ def delimited(
         )
         warnings = (said,)
     return DelimitedFile(
-        path, division.delimiter, names, skipped, warnings, division.quote, has_header
+        path, division.delimiter, names, skipped, warnings, division.quote, has_header, limits
     )
 
 

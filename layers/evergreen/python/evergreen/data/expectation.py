@@ -64,7 +64,7 @@ def write_as_expected(
             f"COPY (SELECT {values} FROM {source}) TO {literal(str(destination))} ({WRITTEN})"
         ).fetchone()
         rows = int(written[0]) if written else 0
-        if rows == 0 or _any_unclean(connection, destination, columns):
+        if rows == 0 or rows > file.limits.rows or _any_unclean(connection, destination, columns):
             destination.unlink()
             return None
     except duckdb.Error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.refusal import RejectedRow
 
 LINE = "line of the source"
@@ -43,6 +44,7 @@ class DelimitedFile:
     warnings: tuple[str, ...] = ()
     quote: str = '"'
     has_header: bool = True
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def place(self) -> str:

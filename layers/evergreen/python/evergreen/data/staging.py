@@ -15,6 +15,14 @@ from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
 
 ROW = "file_row_number"
 
+MOST_REJECTED = 100_000
+"""Bad rows that are held; a file with more is refused whole, whatever its size."""
+
+BUFFER_BYTES = 32_000_000
+RAW_BYTES = 64 << 20
+RAW_CHARACTERS = 500
+"""The texts of bad rows are kept whole up to so many bytes together, else their beginnings."""
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -67,6 +75,8 @@ def stage_delimited(
     except duckdb.Error as error:
         raise UploadRefusedError([_damaged(file.path, name, error)]) from error
     rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
+    if rows > file.limits.rows:
+        raise file.limits.refuse("rows", f"'{name}' has {rows:,} rows")
     named = dict(zip(file.names, columns, strict=True))
     return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
 
@@ -84,8 +94,15 @@ def delimited(file: DelimitedFile, options: str = "", rejects: str = "reject_err
         f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
         f"delim = {literal(file.delimiter)}, quote = {quote}, escape = {quote}, header = {header}, "
         f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true, "
+        f"max_line_size = {file.limits.cell_bytes}, buffer_size = {_buffer(file)}, "
+        f"rejects_limit = {MOST_REJECTED}, "
         f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{options})"
     )
+
+
+def _buffer(file: DelimitedFile) -> int:
+    """Bytes read at once: several of the longest lines, as DuckDB has it by itself."""
+    return max(BUFFER_BYTES, 4 * file.limits.cell_bytes)
 
 
 def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
@@ -97,9 +114,15 @@ def rejected_rows(
     connection: duckdb.DuckDBPyConnection, file: DelimitedFile, rejects: str = "reject_errors"
 ) -> tuple[RejectedRow, ...]:
     """What DuckDB would not take, with its real lines: those it reports count records."""
+    counted = f"SELECT count(*), coalesce(sum(strlen(csv_line)), 0) FROM {rejects}"
+    errors, size = connection.execute(counted).fetchone() or (0, 0)
+    if errors >= MOST_REJECTED:
+        said = f"more than {MOST_REJECTED:,} rows cannot be divided like the header"
+        raise UploadRefusedError([Reason("too_many_bad_rows", said)])
+    raw = "csv_line" if size <= RAW_BYTES else f"left(csv_line, {RAW_CHARACTERS})"
     found = connection.execute(
         "SELECT line_byte_position, list(error_type::VARCHAR ORDER BY column_idx), "
-        "list(error_message ORDER BY column_idx), any_value(csv_line) "
+        f"list(left(error_message, {RAW_CHARACTERS}) ORDER BY column_idx), any_value({raw}) "
         f"FROM {rejects} GROUP BY line_byte_position ORDER BY line_byte_position"
     ).fetchall()
     lines = _lines_at(file.path, [int(position) - 1 for position, *_ in found])
