@@ -2,15 +2,18 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
-from evergreen.cloud.runtime import Message, Stage, on_messages
+from evergreen.cloud.runtime import Message, Stage, now, on_messages
+from evergreen.contracts.data_section import NOTHING_DECLARED
 from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
 from evergreen.contracts.project_file import ProjectFile
+from evergreen.data.checks import Expected
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.observations import Observed, together
 from evergreen.data.profile import profile
@@ -19,9 +22,11 @@ from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
     Derivation,
+    code_digest,
     dataset_profile_key,
     digest_of,
     digest_of_file,
+    part_checks_key,
     part_key,
     part_observed_key,
     part_quarantine_key,
@@ -29,6 +34,9 @@ from evergreen.registry.identity import (
 )
 
 MAXIMUM_BYTES = 4 * 1024**3
+
+MOST_WARNINGS = 50
+"""An event carries at most 256 KB."""
 
 stage = Stage("ingest_upload")
 
@@ -74,14 +82,23 @@ def derive_part(
     """The typed part of a file, made once for equal bytes; or why it is `refused`."""
     file = stage.catalogue.project_file(project)
     required = required_columns(file, dataset) if file else []
-    others = other_parts(project, dataset, upload.key)
+    expected = Expected(file.declared(dataset) if file else NOTHING_DECLARED, moment_of(message))
+    content = digest_of_file(source)
+    # How a file is judged; what the other parts are does not make a taken file another one.
+    judged = digest_of([code_digest(stage.name), content, required, expected.identity])
+    version = stage.catalogue.dataset(project, dataset)
+    taken = version.parts.get(upload.key) if version else None
+    if taken and taken["judged"] == judged:
+        return taken
+    others = other_parts(version, upload.key)
     known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
     before = together(observed(part) for part in others)
     inputs = {
-        "content": digest_of_file(source),
+        "content": content,
         "known": known.to_plain() if known else None,
         "before": digest_of(before.to_plain()) if before else None,
         "required": required,
+        "expected": digest_of(expected.identity),
     }
 
     def work(derivation: Derivation) -> Outcome:
@@ -94,6 +111,7 @@ def derive_part(
                 known=known,
                 before=before,
                 required=required,
+                expected=expected,
                 destination_quarantine=refused,
             )
         except UploadRefusedError as error:
@@ -101,23 +119,39 @@ def derive_part(
         stage.lake.store(rows, part_key(derivation.key))
         seen = json.dumps(made.observed.to_plain()).encode()
         stage.lake.write(part_observed_key(derivation.key), seen)
+        checks = {
+            "notes": made.notes,
+            "anomalies": [anomaly.to_plain() for anomaly in made.anomalies],
+        }
+        stage.lake.write(part_checks_key(derivation.key), json.dumps(checks).encode())
         if made.quarantined_rows:
             stage.lake.store(refused, part_quarantine_key(derivation.key))
         return Outcome(
             facts=(),
             output={
                 "part": derivation.key,
-                "digest": inputs["content"],
+                "digest": digest_of([content, made.reading]),
                 "schema": made.schema.to_plain(),
                 "rows": made.rows,
                 "quarantined_rows": made.quarantined_rows,
-                "warnings": list(made.warnings),
-                "key": upload.key,
-                "version_id": upload.version_id,
+                "warnings": in_short(made.warnings),
             },
         )
 
-    return stage.derive(message, project, inputs, work)
+    made = stage.derive(message, project, inputs, work)
+    source_object = {"key": upload.key, "version_id": upload.version_id}
+    return {**made, **source_object, "content": content, "judged": judged}
+
+
+def moment_of(message: Message) -> datetime:
+    """When a file was uploaded: it is judged by that time, however late and often."""
+    return datetime.fromisoformat(message.body["time"]) if "time" in message.body else now()
+
+
+def in_short(warnings: Sequence[str]) -> list[str]:
+    """As many as an event can carry; all of them lie in the lake beside the part."""
+    more = len(warnings) - MOST_WARNINGS
+    return [*warnings[:MOST_WARNINGS], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def required_columns(file: ProjectFile, dataset: str) -> list[str]:
@@ -128,9 +162,8 @@ def required_columns(file: ProjectFile, dataset: str) -> list[str]:
     return [file.target] if dataset == file.dataset and not made else []
 
 
-def other_parts(project: str, dataset: str, key: str) -> list[Mapping[str, Any]]:
+def other_parts(version: DatasetVersion | None, key: str) -> list[Mapping[str, Any]]:
     """The parts of the dataset that `key` does not name, in a lasting order."""
-    version = stage.catalogue.dataset(project, dataset)
     parts = version.parts if version else {}
     return [parts[other] for other in sorted(parts) if other != key]
 

@@ -87,7 +87,9 @@ def test_a_key_by_observation_that_repeats(uploader: Uploader) -> None:
 
 
 def test_a_declared_key_of_two_columns_that_repeats(uploader: Uploader) -> None:
-    part = uploader.take("a,b,v\n1,1,1\n1,2,1\n1,2,2\n1,2,3\n2,,1\n2,,2\n", key=["a", "b"])
+    part = uploader.take(
+        "a,b,v\n1,1,1\n1,2,1\n1,2,2\n1,2,3\n2,,1\n2,,2\n", declared={"key": ["a", "b"]}
+    )
     assert named(part) == {("duplicate_key", "a"): "2 row(s) repeat the key 'a, b' of another row"}
 
 

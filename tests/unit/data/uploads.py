@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from evergreen.contracts.data_section import DatasetDeclaration
+from evergreen.data.checks import Expected
 from evergreen.data.ingestion import IngestedPart, Reason, UploadRefusedError, ingest
 from evergreen.data.observations import Observed
 from evergreen.data.schema import Schema
+
+NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Uploader:
         known: Schema | None = None,
         before: Observed | None = None,
         required: Sequence[str] = (),
-        key: Sequence[str] = (),
+        declared: dict[str, Any] | None = None,
     ) -> IngestedPart:
         source = self.directory / "source"
         source.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -41,14 +46,16 @@ class Uploader:
             known=known,
             before=before,
             required=required,
-            key=key,
+            expected=Expected(DatasetDeclaration.model_validate(declared or {}), NOW),
             destination_quarantine=self.quarantine,
         )
 
-    def take_after(self, first: str | bytes, content: str | bytes) -> IngestedPart:
+    def take_after(
+        self, first: str | bytes, content: str | bytes, **arguments: Any
+    ) -> IngestedPart:
         """Ingest a part of a dataset that so far holds `first`."""
         before = self.take(first)
-        return self.take(content, known=before.schema, before=before.observed)
+        return self.take(content, known=before.schema, before=before.observed, **arguments)
 
     def refused(self, content: str | bytes, **arguments: Any) -> tuple[Reason, ...]:
         with pytest.raises(UploadRefusedError) as caught:

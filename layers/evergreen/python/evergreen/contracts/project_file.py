@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from evergreen.contracts.data_section import NOTHING_DECLARED, DatasetDeclaration
 from evergreen.contracts.feature_definition import Definition
 from evergreen.contracts.feature_section import Feature
 from evergreen.contracts.preparation_steps import Step
@@ -141,6 +142,7 @@ class ProjectFile(Section):
     task: Task | None = None
     positive: str | bool | int | None = None
     goals: dict[Metric, float] = {}
+    data: dict[Name, DatasetDeclaration] = {}
     preparation: Preparation = Preparation()
     features: list[Feature] = Field(default=[], validate_default=True)
     search: Search = Search()
@@ -189,6 +191,10 @@ class ProjectFile(Section):
         time = self.preparation.time or None
         return tuple(declared[name].definition(time) for name in dict.fromkeys(asked))
 
+    def declared(self, dataset: str) -> DatasetDeclaration:
+        """What is declared of a dataset."""
+        return self.data.get(dataset, NOTHING_DECLARED)
+
     def sections(self) -> dict[str, dict[str, Any]]:
         """The parts of the file that stages read, as plain JSON values.
 
@@ -200,6 +206,7 @@ class ProjectFile(Section):
         labelling = plain["labelling"] or {}
         listing = {name: labelling.pop(name) for name in ("rows", "random") if labelling}
         return {
+            "data": plain["data"],
             "preparation": {
                 **problem,
                 **plain["preparation"],

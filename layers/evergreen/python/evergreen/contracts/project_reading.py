@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -86,7 +87,9 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     node = schema
     for part in path:
         following = (
-            node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+            node.get("items")
+            if isinstance(part, int)
+            else node.get("properties", {}).get(part) or _value_of_any_key(node)
         )
         node = following or {}
         for option in [node, *node.get("allOf", []), *node.get("anyOf", [])]:
@@ -94,6 +97,12 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
                 node = definitions[option["$ref"].rsplit("/", 1)[1]]
                 break
     return list(node.get("properties", {}))
+
+
+def _value_of_any_key(node: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the values of a mapping whose keys are names that people choose."""
+    by_pattern = node.get("patternProperties") or {}
+    return next(iter(by_pattern.values()), node.get("additionalProperties") or {})
 
 
 def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:

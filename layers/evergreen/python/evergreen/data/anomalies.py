@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from evergreen.contracts.data_section import Severity
 from evergreen.data.engine import identifier, literal, parquet
 from evergreen.data.observations import Observed, ObservedColumn, Value
 from evergreen.data.refusal import shortened
@@ -33,13 +34,25 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Anomaly:
-    """One difference: a stable code, a sentence, what was seen and what was expected."""
+    """One thing about a part that was not expected.
+
+    A stable code, a sentence, what was seen and what was expected; what it does (`severity`), and
+    the label of the rule that it breaks, if there is one. `waiver` says who let it pass.
+    """
 
     code: str
     column: str | None
     message: str
     seen: str
     expected: str
+    severity: Severity = "warn"
+    rule: str | None = None
+    waiver: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The message, with the waiver if there is one."""
+        return f"{self.message} ({self.waiver})" if self.waiver else self.message
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -69,14 +82,6 @@ def compare(
             for found in duplicate_keys(connection, part, [known.name], here)
         ),
     )
-
-
-def ragged(rows: int, width: int) -> tuple[Anomaly, ...]:
-    """Rows that do not have as many values as the header."""
-    if not rows:
-        return ()
-    said = f"{rows:,} row(s) have fewer or more values than the header's {width}"
-    return (Anomaly("ragged_row", None, said, f"{rows} ragged rows", f"{width} values in each"),)
 
 
 def _appeared(here: Observed, before: Observed) -> Iterator[Anomaly]:
@@ -145,7 +150,7 @@ def _out_of_range(
         if known.surely_unique or not _leaves(column, known):
             continue
         name = identifier(column.name)
-        least, greatest = _widened(known)
+        least, greatest = widened(known)
         ends = [(known.minimum, "<"), (known.maximum, ">"), (least, "<"), (greatest, ">")]
         counted.append((column, known))
         asked += [
@@ -179,7 +184,7 @@ def _leaves(column: ObservedColumn, known: ObservedColumn) -> bool:
     return bool(low < least or high > greatest)  # type: ignore[operator]
 
 
-def _widened(known: ObservedColumn) -> tuple[Value | None, Value | None]:
+def widened(known: ObservedColumn) -> tuple[Value | None, Value | None]:
     """The range so far, widened by itself on both sides; of dates by a year more."""
     least, greatest = known.minimum, known.maximum
     if isinstance(least, str) and isinstance(greatest, str):

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import duckdb
 
+from evergreen.contracts.data_section import MISSING
+from evergreen.data.declared import has_own_markers
 from evergreen.data.engine import connect, identifier, literal, parquet
 from evergreen.data.inference import Inferred
 from evergreen.data.parts import WRITTEN
-from evergreen.data.readings import FAIL, MISFIT, MISSING_MARKERS, TEXT, cleaned, unclean
+from evergreen.data.readings import FAIL, MISFIT, TEXT, cleaned, unclean
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.schema import SQL_TYPES, Schema
 from evergreen.data.sniffing import DelimitedFile, ParquetFile
@@ -50,10 +52,13 @@ def write_as_expected(
     """
     if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
         return None
+    # The marks of missing values are known to the reader of the file by one list for all columns.
+    if has_own_markers(known):
+        return None
     columns = _expected(file, name, scratch, known, required)
     if not columns:
         return None
-    markers = ", ".join(literal(marker) for marker in MISSING_MARKERS)
+    markers = ", ".join(literal(marker) for marker in MISSING)
     source = delimited(file, f", nullstr = [{markers}]", rejects="expected_rejects")
     values = ", ".join(
         f"{_value(column, cell)} AS {identifier(column.name)}"

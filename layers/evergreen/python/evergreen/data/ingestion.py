@@ -5,26 +5,29 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, ragged
-from evergreen.data.engine import connect, literal
+from evergreen.data.anomalies import Anomaly
+from evergreen.data.checks import NOTHING_EXPECTED, Checked, Expected, check, ragged
+from evergreen.data.declared import markers_of, with_declared
+from evergreen.data.engine import connect, literal, lock, one_value, parquet
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
 from evergreen.data.parts import WRITTEN
 from evergreen.data.quarantine import write_quarantine
 from evergreen.data.refusal import Reason, UploadRefusedError
+from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
-from evergreen.data.sniffing import recognise
+from evergreen.data.sieve import Sieve
+from evergreen.data.sniffing import DelimitedFile, ParquetFile, recognise
 from evergreen.data.staging import Staged
 from evergreen.data.understanding import Understood, understand
-
-MOST_BAD_ROWS = 0.2
-"""A file with a larger share of bad rows is refused whole."""
+from evergreen.data.waivers import Waivers
 
 EXAMPLES = 5
 """Bad rows that the refusal of a whole file shows."""
@@ -37,7 +40,9 @@ class IngestedPart:
     """What a file became: its columns, how many rows were taken and refused, what to know.
 
     `rows` + `quarantined_rows` are the rows of the file. `notes` say how it was read, `anomalies`
-    how it differs from the dataset so far.
+    how it differs from the dataset so far. `reading` (JSON values) is what was made of the file's
+    bytes: its columns and the lines of its bad rows; with equal bytes, equal readings are equal
+    rows.
     """
 
     schema: Schema
@@ -46,11 +51,12 @@ class IngestedPart:
     observed: Observed
     notes: tuple[str, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
+    reading: tuple[Any, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything to know, in sentences."""
-        return (*self.notes, *(anomaly.message for anomaly in self.anomalies))
+        return (*self.notes, *(anomaly.sentence for anomaly in self.anomalies))
 
 
 def ingest(
@@ -61,76 +67,163 @@ def ingest(
     known: Schema | None = None,
     before: Observed | None = None,
     required: Sequence[str] = (),
-    key: Sequence[str] = (),
+    expected: Expected = NOTHING_EXPECTED,
     destination_quarantine: Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> IngestedPart:
     """Write the good rows of `source` to `destination` and the bad ones to the quarantine.
 
     `name` is what messages call the file. `known` is the schema of the dataset so far, `before`
-    what was seen of it; `required` are columns that must be there, `key` those whose values name
-    a row. The quarantine is written only if rows were refused.
+    what was seen of it; `required` are columns that must be there, `expected` is what is declared
+    of the dataset. The quarantine is written only if rows were refused.
 
-    Raises UploadRefusedError, before anything is written, if the file is no table, lacks a
-    required column, has columns whose types changed, or has too many bad rows.
+    Raises UploadRefusedError, and leaves nothing written, if the file is no table, lacks a
+    required column, has columns whose types changed, breaks a rule that refuses files, or has
+    too many bad rows.
     """
     quarantine = destination_quarantine or destination.with_suffix(".quarantine.parquet")
     with tempfile.TemporaryDirectory(dir=destination.parent) as directory:
         scratch = Path(directory)
         with connect(scratch) as connection:
-            file = recognise(connection, source, name, scratch, limits)
-            made = write_as_expected(connection, file, name, scratch, destination, known, required)
-            if made is not None:
-                with _removed_if_refused(destination):
-                    _refuse_mostly_bad(connection, made, name)
-            else:
-                made = understand(connection, file, name, scratch, known=known, required=required)
-                _refuse_mostly_bad(connection, made, name)
-                connection.execute(
-                    f"COPY ({made.good_rows}) TO {literal(str(destination))} ({WRITTEN})"
-                )
-            rows = made.staged.rows - made.misfitting
-            typed = [(column.name, column.type) for column in made.columns]
-            seen = observe(connection, destination, typed, rows)
-            found = (
-                *ragged(_ragged_rows(made.staged), len(made.columns)),
-                *duplicate_keys(connection, destination, key, seen),
-                *(compare(connection, destination, seen, before) if before else ()),
+            work = _Ingestion(
+                connection, name, scratch, destination, quarantine, before, expected, limits
             )
-            # A declared key may be one that was observed as well.
-            anomalies = tuple({(each.code, each.column): each for each in found}.values())
-            if made.quarantined_rows:
-                write_quarantine(connection, made.bad_rows(connection), quarantine, scratch)
-    return IngestedPart(
-        _schema(made, seen), rows, made.quarantined_rows, seen, made.warnings, anomalies
-    )
+            with _removed_if_refused(destination, quarantine):
+                return work.run(source, with_declared(known, expected.declaration), required)
+
+
+@dataclass(frozen=True)
+class _Ingestion:
+    """One run: where it works, and what the file is held against."""
+
+    connection: duckdb.DuckDBPyConnection
+    name: str
+    scratch: Path
+    destination: Path
+    quarantine: Path
+    before: Observed | None
+    expected: Expected
+    limits: Limits
+
+    def run(self, source: Path, known: Schema | None, required: Sequence[str]) -> IngestedPart:
+        """From the file to good and bad rows."""
+        file = recognise(self.connection, source, self.name, self.scratch, self.limits)
+        made = write_as_expected(
+            self.connection, file, self.name, self.scratch, self.destination, known, required
+        )
+        careful = made is None
+        if made is None:
+            made = self._understood(file, known, required)
+            self._write(made.good_rows)
+        self._lock(file)
+        seen = self._seen(made, made.staged.rows - made.misfitting)
+        checked = self._checked(made, seen)
+        if not careful and (checked.holding or checked.refusing):
+            # Which rows they are is told by the careful reading.
+            made = self._understood(file, known, required)
+        self._refuse(made, checked)
+        held = checked.holding or made.misfitting
+        # A row with a value that cannot be read is told what else it breaks.
+        sieve = made.sieve(checked.rules, checked.keys) if held else made.sieve()
+        sieve.find_repeated(self.connection)
+        rows = seen.rows
+        if checked.holding:
+            self._write(sieve.good_rows)
+            rows = one_value(self.connection, f"SELECT count(*) FROM {parquet([self.destination])}")
+            seen = self._seen(made, rows)
+        bad = made.staged.rows + len(made.staged.rejected) - rows
+        self._refuse_mostly_bad(made, sieve, bad)
+        refused = made.bad_rows(self.connection, sieve) if bad else ()
+        if refused:
+            write_quarantine(self.connection, refused, self.quarantine, self.scratch)
+        declaration = self.expected.declaration
+        ended = Waivers.at(declaration, self.expected.now).ended()
+        return IngestedPart(
+            _schema(made, seen),
+            rows,
+            bad,
+            seen,
+            (*made.warnings, *ended),
+            checked.anomalies,
+            _reading(made, [row.line for row in refused]),
+        )
+
+    def _lock(self, file: DelimitedFile | ParquetFile) -> None:
+        """Before SQL of the project file is run: only what this needs can be read or written."""
+        if any(each.row for each in self.expected.declaration.constraints):
+            own = [self.scratch / each for each in ("staged.parquet", "quarantine.jsonl")]
+            written = [self.destination, self.quarantine, *own]
+            # DuckDB writes beside a file that exists, and puts the new one in its place.
+            beside = [path.with_name(f"tmp_{path.name}") for path in written]
+            lock(self.connection, [file.path, *written, *beside])
+
+    def _understood(
+        self, file: DelimitedFile | ParquetFile, known: Schema | None, required: Sequence[str]
+    ) -> Understood:
+        return understand(
+            self.connection, file, self.name, self.scratch, known=known, required=required
+        )
+
+    def _write(self, rows: str) -> None:
+        self.connection.execute(f"COPY ({rows}) TO {literal(str(self.destination))} ({WRITTEN})")
+
+    def _seen(self, made: Understood, rows: int) -> Observed:
+        typed = [(column.name, column.type) for column in made.columns]
+        return observe(self.connection, self.destination, typed, rows)
+
+    def _checked(self, made: Understood, seen: Observed) -> Checked:
+        """What is wrong with the file as a whole and, of its good rows, with how many."""
+        checked = check(self.connection, self.destination, seen, self.before, self.expected)
+        uneven = ragged(_ragged_rows(made.staged), len(made.columns), self.expected)
+        return replace(checked, anomalies=(*uneven, *checked.anomalies))
+
+    def _refuse(self, made: Understood, checked: Checked) -> None:
+        """Refuse the file if it breaks a rule that does so, with the first rows that do."""
+        if not checked.refusals:
+            return
+        reasons = [Reason(each.code, each.message, each.column) for each in checked.refusals]
+        rules = [each for each in checked.refusing if isinstance(each, Rule)]
+        keys = [each for each in checked.refusing if isinstance(each, Key)]
+        sieve = made.sieve(rules, keys)
+        sieve.find_repeated(self.connection)
+        for row in made.bad_rows(self.connection, sieve, EXAMPLES):
+            reasons += row.reasons
+        raise UploadRefusedError(reasons)
+
+    def _refuse_mostly_bad(self, made: Understood, sieve: Sieve, bad: int) -> None:
+        total = made.staged.rows + len(made.staged.rejected)
+        most = self.expected.declaration.most_bad_rows
+        if bad <= most * total:
+            return
+        said = (
+            f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {most:.0%}; none was taken"
+        )
+        examples = made.bad_rows(self.connection, sieve, EXAMPLES)
+        shown = [reason for row in examples for reason in row.reasons]
+        raise UploadRefusedError([Reason("too_many_bad_rows", said), *shown])
 
 
 @contextmanager
-def _removed_if_refused(written: Path) -> Iterator[None]:
+def _removed_if_refused(*written: Path) -> Iterator[None]:
     try:
         yield
     except UploadRefusedError:
-        written.unlink()
+        for path in written:
+            path.unlink(missing_ok=True)
         raise
-
-
-def _refuse_mostly_bad(connection: duckdb.DuckDBPyConnection, made: Understood, name: str) -> None:
-    total = made.staged.rows + len(made.staged.rejected)
-    if made.quarantined_rows <= MOST_BAD_ROWS * total:
-        return
-    said = (
-        f"'{name}' has {made.quarantined_rows:,} bad rows of {total:,}, "
-        f"more than {MOST_BAD_ROWS:.0%}; none was taken"
-    )
-    examples = made.bad_rows(connection, EXAMPLES)[:EXAMPLES]
-    shown = [reason for row in examples for reason in row.reasons]
-    raise UploadRefusedError([Reason("too_many_bad_rows", said), *shown])
 
 
 def _ragged_rows(staged: Staged) -> int:
     ragged_codes = {"too_few_values", "too_many_values"}
     return sum(any(why.code in ragged_codes for why in row.reasons) for row in staged.rejected)
+
+
+def _reading(made: Understood, refused: Sequence[int | None]) -> tuple[Any, ...]:
+    columns = [
+        [column.name, column.type, column.format, list(markers_of(made.known, column.name))]
+        for column in made.columns
+    ]
+    return columns, list(refused)
 
 
 def _schema(made: Understood, seen: Observed) -> Schema:

@@ -170,7 +170,7 @@ def observe(
         [
             name
             for name, kind, count, distinct, _, _, longest in seen
-            if count == rows and distinct >= (1 - HLL_ERROR) * rows
+            if rows and count == rows and distinct >= (1 - HLL_ERROR) * rows
             if kind == "integer" or (kind == "text" and longest <= LONGEST_KEY)
         ],
     )

@@ -6,10 +6,18 @@ from dataclasses import replace
 
 import duckdb
 
+from evergreen.contracts.data_section import DeclaredColumn
+from evergreen.data.declared import (
+    declared_column,
+    declared_readings,
+    has_own_markers,
+    markers_of,
+)
+from evergreen.data.engine import one_value
 from evergreen.data.inference import Changed, Inferred, TextColumn
-from evergreen.data.readings import READINGS, Reading
+from evergreen.data.readings import READINGS, Reading, cleaned
 from evergreen.data.refusal import shortened
-from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType
+from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType, Schema
 from evergreen.data.staging import ROW
 
 TYPES: dict[str, ColumnType] = {
@@ -37,10 +45,17 @@ def column_type(sql_type: str) -> ColumnType | None:
     return TYPES.get(sql_type.split("(", maxsplit=1)[0])
 
 
-def text_in_parquet(name: str, expression: str, known: ColumnSchema | None) -> TextColumn:
+def text_in_parquet(
+    name: str, expression: str, known: ColumnSchema | None, dataset: Schema | None = None
+) -> TextColumn:
     """A text column: read as dates or as its known type if all values fit, else as text."""
-    raw = f"nullif(trim(CAST({expression} AS VARCHAR)), '')"
-    return TextColumn(name, raw, MOMENTS if known is None or known.empty else READINGS, known)
+    text = f"CAST({expression} AS VARCHAR)"
+    marked = has_own_markers(dataset)
+    raw = cleaned(text, markers_of(dataset, name)) if marked else f"nullif(trim({text}), '')"
+    readings = MOMENTS if known is None or known.empty else READINGS
+    if declared_column(dataset, name).type:
+        readings = tuple(declared_readings(dataset, name, READINGS))
+    return TextColumn(name, raw, readings, known)
 
 
 def typed_column(
@@ -71,6 +86,28 @@ def typed_column(
     ).fetchone()
     number, example = first or (0, "")
     return replace(read, changed=Changed(column.type, int(number), shortened(str(example))))
+
+
+def as_declared(
+    connection: duckdb.DuckDBPyConnection, source: str, read: Inferred, declared: DeclaredColumn
+) -> Inferred:
+    """A column that has a type of its own, as its declared type: what is lost in it is a misfit."""
+    value = read.value
+    wanted = (read.type, declared.type)
+    if wanted == ("integer", "number"):
+        value = f"CAST({value} AS DOUBLE)"
+    elif wanted == ("date", "timestamp"):
+        value = f"CAST({value} AS TIMESTAMP)"
+    elif wanted == ("number", "integer"):
+        whole = f"{value} = floor({value}) AND abs({value}) < 9e18"
+        value = f"CASE WHEN {whole} THEN CAST({value} AS BIGINT) END"
+    elif wanted == ("timestamp", "date"):
+        value = f"CASE WHEN CAST({value} AS DATE) = {value} THEN CAST({value} AS DATE) END"
+    else:
+        return read
+    changed = replace(read, type=wanted[1], value=value, looks="false")
+    misfits = one_value(connection, f"SELECT count(*) FROM {source} WHERE {changed.misfit}")
+    return replace(changed, misfits=misfits)
 
 
 def _typed(expression: str, kind: ColumnType) -> tuple[str, str]:

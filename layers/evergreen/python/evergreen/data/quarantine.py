@@ -11,12 +11,15 @@ from typing import TextIO
 
 import duckdb
 
-from evergreen.data.engine import identifier, literal
-from evergreen.data.files import LINE, DelimitedFile, ParquetFile
+from evergreen.data.declared import markers_of
+from evergreen.data.engine import literal
+from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred
-from evergreen.data.readings import MISSING_MARKERS, SPACES
+from evergreen.data.readings import SPACES
 from evergreen.data.refusal import Reason, RejectedRow, shortened
-from evergreen.data.staging import ROW, Staged
+from evergreen.data.rules import Key, Rule
+from evergreen.data.schema import Schema
+from evergreen.data.sieve import Sieve
 
 COLUMNS = (
     "{'line': 'BIGINT', 'raw': 'VARCHAR', 'reasons': "
@@ -33,43 +36,59 @@ NOUNS = {
 }
 
 
-def misfit_rows(
+def bad_rows(
     connection: duckdb.DuckDBPyConnection,
-    staged: Staged,
-    columns: Sequence[Inferred],
+    sieve: Sieve,
     file: DelimitedFile | ParquetFile,
+    known: Schema | None,
     limit: int | None = None,
 ) -> tuple[RejectedRow, ...]:
-    """The staged rows with a value that cannot be read, in order, each with all its reasons."""
-    wrong = [column for column in columns if column.misfits or column.changed]
-    if not wrong:
-        return ()
-    raws = ", ".join(f"CAST({expression} AS VARCHAR)" for expression in staged.columns.values())
-    flags = ", ".join(
-        f"CASE WHEN {each.misfit} THEN CAST({each.raw} AS VARCHAR) END, ({each.looks})"
-        for each in wrong
-    )
-    number = f"{identifier(LINE)} - 1" if isinstance(file, ParquetFile) and file.numbered else ROW
-    found = connection.execute(
-        f"SELECT {number}, [{raws}], {flags} FROM {staged.source} "
-        f"WHERE {' OR '.join(each.misfit for each in wrong)} ORDER BY {ROW}"
-        + (f" LIMIT {limit}" if limit else "")
-    ).fetchall()
-    located = _located(file, [(int(row[0]), row[1]) for row in found])
-    names = list(staged.columns)
+    """The staged rows that a sieve holds back, in order, each with all its reasons."""
+    found = sieve.bad_rows(connection, limit)
+    names = list(sieve.staged.columns)
+    markers = [markers_of(known, name) for name in names]
+    located = _located(file, [(row.number, row.texts) for row in found], markers)
     rows = []
-    for number, cells, *pairs in found:
-        line, raw = located.get(int(number), (None, None))
+    for row in found:
+        if row.good:  # it was only looked for to tell it from those that repeat its key
+            continue
+        line, raw = located.get(row.number, (None, None))
         if isinstance(file, ParquetFile):
-            line, raw = int(number) + 1, json.dumps(dict(zip(names, cells, strict=True)))
-        reasons = tuple(
-            misfit_reason(column, str(pairs[2 * n]), line, bool(pairs[2 * n + 1]), file.place)
-            for n, column in enumerate(wrong)
-            if pairs[2 * n] is not None
+            line, raw = row.line, json.dumps(dict(zip(names, row.texts, strict=True)))
+        reasons = (
+            *(
+                misfit_reason(sieve.wrong[place], value, line, looks, file.place)
+                for place, (value, looks) in row.misfits.items()
+            ),
+            *(
+                rule_reason(sieve.rules[place], value, line, file.place)
+                for place, value in row.rules.items()
+            ),
+            *(key_reason(sieve.keys[place], line, file.place) for place in row.keys),
         )
-        text = raw if raw is not None else json.dumps(cells, ensure_ascii=False)
+        text = raw if raw is not None else json.dumps(row.texts, ensure_ascii=False)
         rows.append(RejectedRow(line, text, reasons))
-    return tuple(rows)
+    return tuple(rows[:limit])
+
+
+def rule_reason(rule: Rule, value: str | None, line: int | None, place: str) -> Reason:
+    """Why a row may not be as it is; `place` is what a line is called."""
+    where = f"{place} {line}, " if line else ""
+    if rule.column is None:
+        return Reason(rule.code, f"{where}{rule.said}", line=line)
+    shown = None if value is None else shortened(value)
+    what = f"'{shown}' {rule.said}" if shown is not None else rule.said
+    message = f"{where}column '{rule.column}': {what}"
+    if rule.label not in (f"{rule.code}:{rule.column}", rule.code):
+        message += f" ({rule.label})"
+    return Reason(rule.code, message, rule.column, line, shown)
+
+
+def key_reason(key: Key, line: int | None, place: str) -> Reason:
+    """Why a row is one too many."""
+    where = f"{place} {line}: " if line else ""
+    said = f"{where}it repeats the key '{', '.join(key.columns)}' of another row"
+    return Reason(key.code, said, key.columns[0], line)
 
 
 def misfit_reason(
@@ -117,7 +136,9 @@ def write_quarantine(
 
 
 def _located(
-    file: DelimitedFile | ParquetFile, rows: Sequence[tuple[int, Sequence[str | None]]]
+    file: DelimitedFile | ParquetFile,
+    rows: Sequence[tuple[int, Sequence[str | None]]],
+    markers: Sequence[Sequence[str]],
 ) -> dict[int, tuple[int, str]]:
     """Row number → its first line and its text in the source, found by its values.
 
@@ -128,11 +149,11 @@ def _located(
         return {}
     wanted: dict[tuple[str, ...], deque[int]] = defaultdict(deque)
     for number, cells in rows:
-        wanted[_key(cells)].append(number)
+        wanted[_key(cells, markers)].append(number)
     found: dict[int, tuple[int, str]] = {}
     with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         for line, record, raw in _records(text, file.delimiter, file.quote):
-            waiting = wanted.get(_key(record))
+            waiting = wanted.get(_key(record, markers))
             if waiting:
                 found[waiting.popleft()] = (line, raw)
                 if len(found) == len(rows):
@@ -157,6 +178,8 @@ def _records(text: TextIO, delimiter: str, quote: str) -> Iterator[tuple[int, li
         first = reader.line_num + 1
 
 
-def _key(cells: Sequence[str | None]) -> tuple[str, ...]:
+def _key(cells: Sequence[str | None], markers: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Cells as they can be recognised: trimmed, and empty where they say missing."""
     trimmed = ("" if cell is None else cell.strip(SPACES) for cell in cells)
-    return tuple("" if cell in MISSING_MARKERS else cell for cell in trimmed)
+    marked = (*markers, *((),) * (len(cells) - len(markers)))
+    return tuple("" if cell in m else cell for cell, m in zip(trimmed, marked, strict=False))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import duckdb
 
+from evergreen.data.declared import markers_of
 from evergreen.data.engine import identifier, literal, one_value, parquet
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.readings import cleaned
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
+from evergreen.data.schema import Schema
 
 ROW = "file_row_number"
 
@@ -61,13 +63,20 @@ def stage_parquet(connection: duckdb.DuckDBPyConnection, file: ParquetFile, name
 
 
 def stage_delimited(
-    connection: duckdb.DuckDBPyConnection, file: DelimitedFile, name: str, scratch: Path
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile,
+    name: str,
+    scratch: Path,
+    known: Schema | None = None,
 ) -> Staged:
     """Divide text into columns of text, NULL where missing; rows of another width are rejected."""
     path = scratch / "staged.parquet"
     columns = cells_of(file)
     try:
-        cells = ", ".join(f"{cleaned(column)} AS {column}" for column in columns)
+        cells = ", ".join(
+            f"{cleaned(cell, markers_of(known, column))} AS {cell}"
+            for column, cell in zip(file.names, columns, strict=True)
+        )
         connection.execute(
             f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} (FORMAT parquet)"
         )

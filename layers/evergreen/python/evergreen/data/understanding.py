@@ -8,15 +8,18 @@ from pathlib import Path
 
 import duckdb
 
+from evergreen.data.declared import declared_column, declared_readings, markers_of
 from evergreen.data.engine import identifier
+from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
-from evergreen.data.parquet_columns import column_type, text_in_parquet, typed_column
-from evergreen.data.quarantine import NOUNS, misfit_rows
+from evergreen.data.parquet_columns import as_declared, column_type, text_in_parquet, typed_column
+from evergreen.data.quarantine import NOUNS, bad_rows
 from evergreen.data.readings import READINGS, cleaned, readings_for
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean
+from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
-from evergreen.data.sniffing import DelimitedFile, ParquetFile
-from evergreen.data.staging import Staged, stage_delimited, stage_parquet
+from evergreen.data.sieve import Sieve
+from evergreen.data.staging import ROW, Staged, stage_delimited, stage_parquet
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Understood:
     columns: tuple[Inferred, ...]
     misfitting: int
     warnings: tuple[str, ...]
+    known: Schema | None = None
 
     @property
     def quarantined_rows(self) -> int:
@@ -42,12 +46,21 @@ class Understood:
         where = f" WHERE NOT ({' OR '.join(wrong)})" if wrong else ""
         return f"SELECT {values} FROM {self.staged.source}{where}"
 
+    def sieve(self, rules: Sequence[Rule] = (), keys: Sequence[Key] = ()) -> Sieve:
+        """What divides its rows into good and bad, by these rules too."""
+        numbered = isinstance(self.file, ParquetFile) and self.file.numbered
+        line = identifier(LINE) if numbered else f"{ROW} + 1"
+        return Sieve(self.staged, self.columns, tuple(rules), tuple(keys), line)
+
     def bad_rows(
-        self, connection: duckdb.DuckDBPyConnection, limit: int | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sieve: Sieve | None = None,
+        limit: int | None = None,
     ) -> tuple[RejectedRow, ...]:
         """The rows that were refused, each with all its reasons."""
-        misfits = misfit_rows(connection, self.staged, self.columns, self.file, limit)
-        return (*self.staged.rejected[:limit], *misfits)
+        held = bad_rows(connection, sieve or self.sieve(), self.file, self.known, limit)
+        return (*self.staged.rejected[:limit], *held)[:limit]
 
 
 def understand(
@@ -67,7 +80,7 @@ def understand(
         staged = stage_parquet(connection, file, name)
     else:
         _refuse_missing(file.names, name, required)
-        staged = stage_delimited(connection, file, name, scratch)
+        staged = stage_delimited(connection, file, name, scratch, known)
     _refuse_missing(tuple(staged.columns), name, required)
     if staged.rows == 0 and not staged.rejected:
         message = f"'{name}' has a header and no rows; add rows"
@@ -80,7 +93,7 @@ def understand(
         *(warning for column in columns for warning in column.warnings),
     )
     misfitting = misfitting_rows(connection, staged.source, columns)
-    return Understood(file, staged, columns, misfitting, warnings)
+    return Understood(file, staged, columns, misfitting, warnings, known)
 
 
 def _columns(
@@ -103,17 +116,21 @@ def _columns(
             continue
         order.append(name)
         if isinstance(file, DelimitedFile):
-            readings = readings_for(file.delimiter)
+            readings = declared_readings(known, name, readings_for(file.delimiter))
             texts.append(TextColumn(name, expression, readings, before))
         elif written in file.loose:
-            texts.append(TextColumn(name, cleaned(expression), READINGS, before))
+            text = cleaned(expression, markers_of(known, name))
+            readings = declared_readings(known, name, READINGS)
+            texts.append(TextColumn(name, text, readings, before))
         elif kind == "text":
-            texts.append(text_in_parquet(name, expression, before))
+            texts.append(text_in_parquet(name, expression, before, known))
         else:
             column = ColumnSchema(name, kind)
-            typed[name] = typed_column(connection, staged.source, column, expression, before)
-    read = {column.name: column for column in infer(connection, staged.source, texts)} | typed
-    return tuple(read[name] for name in order), tuple(left_out)
+            read = typed_column(connection, staged.source, column, expression, before)
+            declared = declared_column(known, name)
+            typed[name] = as_declared(connection, staged.source, read, declared)
+    found = {column.name: column for column in infer(connection, staged.source, texts)} | typed
+    return tuple(found[name] for name in order), tuple(left_out)
 
 
 def _refuse_missing(names: Sequence[str], name: str, required: Sequence[str]) -> None:
@@ -148,15 +165,18 @@ def _refuse_changed(
         if isinstance(file, ParquetFile):
             line: int | None = column.changed.row + 1
         else:
-            shown = misfit_rows(connection, staged, [column], file, limit=1)
+            shown = bad_rows(connection, Sieve(staged, (column,)), file, known, limit=1)
             line = shown[0].line if shown else None
         found = column.changed.found
+        was, instead = f"was {before.type} so far", "replace the dataset's other parts too"
+        if declared_column(known, column.name).type:
+            was, instead = f"is declared as {before.type}", "declare another type in project.yaml"
         reasons.append(
             Reason(
                 "type_changed",
-                f"column '{column.name}' was {before.type} so far and is {found} here: "
+                f"column '{column.name}' {was} and is {found} here: "
                 f"'{column.changed.value}' in line {line} is not {NOUNS[before.type]}; correct the "
-                "values, or replace the dataset's other parts too",
+                f"values, or {instead}",
                 column.name,
                 line,
                 column.changed.value,

@@ -113,6 +113,11 @@ def part_observed_key(part: str) -> str:
     return f"parts/{part}/observed.json"
 
 
+def part_checks_key(part: str) -> str:
+    """Lake key of everything that the checks of a part have found."""
+    return f"parts/{part}/checks.json"
+
+
 def part_quarantine_key(part: str) -> str:
     """Lake key of the rows of a part that were refused."""
     return f"quarantine/{part}/rows.parquet"
