@@ -16,6 +16,9 @@ from evergreen.data.totals import COLUMNS_PER_QUERY, Totals, rounded, scale_of
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
+ROOM = 0.15
+"""A histogram reaches so far beyond the quantiles of 1 % and 99 %, in shares of their distance."""
+
 MOST_LEVELS = 50
 SECONDS_PER_YEAR = 365.2425 * 86_400
 
@@ -39,20 +42,31 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """k+1 rising `edges`, numbers or ISO texts, and k `counts` of the values between them.
+
+    A bin holds its upper edge. `below` and `above` are far from nearly all others.
+    """
+
+    edges: tuple[float | str, ...]
+    counts: tuple[int, ...]
+    below: int = 0
+    above: int = 0
+
+
+@dataclass(frozen=True)
 class Distribution:
     """The described values of one column; `distinct` is exact among them.
 
-    `levels`: the most frequent values; of many that are there once each, none. `quantiles` by
-    share and `edges` (k+1) of the histogram's `counts` (k) are numbers, or ISO texts of dates and
-    timestamps; a bin holds its upper edge.
+    `levels`: the most frequent values; of many that are there once each, none. `quantiles`, by
+    share, are numbers, or ISO texts of dates and timestamps.
     """
 
     count: int
     distinct: int
     levels: tuple[Level, ...]
     quantiles: Mapping[str, float | str] | None = None
-    edges: tuple[float | str, ...] | None = None
-    counts: tuple[int, ...] | None = None
+    histogram: Histogram | None = None
     skewness: float | None = None
     lengths: Lengths | None = None
 
@@ -99,56 +113,92 @@ def _shapes(
     described: DescribedRows,
     columns: Sequence[tuple[Field, Totals]],
 ) -> list[dict[str, Any]]:
-    """What one query tells of several columns."""
-    edges = [_edges(known) for field, known in columns]
+    """What two queries tell of several columns: their quantiles, then what falls between them."""
     asked = []
-    for (field, known), own in zip(columns, edges, strict=True):
-        if own:
+    for field, known in columns:
+        if field.is_text:
+            asked += [f"[min({field.length}), median({field.length}), max({field.length})]", "NULL"]
+        elif known.least is None:
+            asked += ["NULL", "NULL"]
+        else:
             scaled = f"{field.number} / {scale_of(known)!r}"
+            skewness = f"CASE WHEN min({scaled}) < max({scaled}) THEN skewness({scaled}) END"
             asked += [
                 f"quantile_cont({field.number}, {list(QUANTILES)})",
-                f"map_values(histogram({field.number}, {own[1:]}))",
-                f"CASE WHEN min({scaled}) < max({scaled}) THEN skewness({scaled}) END"
-                if field.is_number
-                else "NULL",
+                skewness if field.is_number else "NULL",
             ]
-        elif field.is_text:
-            asked += [f"{name}({field.length})" for name in ("min", "median", "max")]
-        else:
-            asked += ["NULL"] * 3
-    row = connection.execute(f"SELECT {', '.join(asked)} FROM {described.table}").fetchone() or ()
+    row = _one_row(connection, asked, described)
+    edges = [
+        _edges(known, row[2 * place]) if field.is_ordered and row[2 * place] else []
+        for place, (field, known) in enumerate(columns)
+    ]
+    counts = _one_row(
+        connection,
+        [
+            f"map_values(histogram({field.number}, {own}))" if own else "NULL"
+            for (field, _), own in zip(columns, edges, strict=True)
+        ],
+        described,
+    )
     return [
-        _shape(field, own, row[3 * place : 3 * place + 3])
-        for place, ((field, _), own) in enumerate(zip(columns, edges, strict=True))
+        _shape(field, row[2 * place], row[2 * place + 1], edges[place], counts[place])
+        for place, (field, _) in enumerate(columns)
     ]
 
 
-def _shape(field: Field, edges: Sequence[float], row: Sequence[Any]) -> dict[str, Any]:
-    if row[0] is None:
+def _one_row(
+    connection: duckdb.DuckDBPyConnection, asked: Sequence[str], described: DescribedRows
+) -> Sequence[Any]:
+    query = f"SELECT {', '.join(asked)} FROM {described.table}"
+    return connection.execute(query).fetchone() or ()
+
+
+def _shape(
+    field: Field,
+    found: Sequence[float] | None,
+    skewness: float | None,
+    edges: Sequence[float],
+    counts: Sequence[int] | None,
+) -> dict[str, Any]:
+    if found is None or found[0] is None:
         return {}
     if field.is_text:
-        return {"lengths": Lengths(int(row[0]), float(row[1]), int(row[2]))}
-    quantiles, counts, skewness = row
+        return {"lengths": Lengths(int(found[0]), float(found[1]), int(found[2]))}
+    below, *inner = counts or [0, 0]
+    above = inner.pop() if len(inner) == len(edges) else 0
     return {
         "quantiles": {
             str(share): told(field, value)
-            for share, value in zip(QUANTILES, quantiles, strict=True)
+            for share, value in zip(QUANTILES, found, strict=True)
             if math.isfinite(value)
         },
-        "edges": tuple(told(field, edge) for edge in edges),
-        "counts": tuple(int(count) for count in counts[: len(edges) - 1]),
         "skewness": rounded(skewness),
+        "histogram": Histogram(
+            tuple(told(field, edge) for edge in edges),
+            tuple(int(count) for count in inner),
+            int(below),
+            int(above),
+        ),
     }
 
 
-def _edges(known: Totals) -> list[float]:
-    """The edges of the histogram's bins, all of one width; of a single value it is one bin."""
-    if known.least is None or known.greatest is None:
-        return []
-    width = known.greatest / BINS - known.least / BINS
-    edges = [known.least + width * edge for edge in range(BINS)] + [known.greatest]
-    rises = all(low < high for low, high in itertools.pairwise(edges))
-    return edges if rises else [known.least, known.greatest]
+def _edges(known: Totals, quantiles: Sequence[float]) -> list[float]:
+    """Edges of bins of one width: around nearly all values, whatever a few far ones do.
+
+    The first edge lies just below the least value, as a bin does not hold its lower edge.
+    """
+    least, greatest = known.least or 0.0, known.greatest or 0.0
+    low, high = quantiles[0], quantiles[-1]
+    if math.isfinite(high - low) and high > low:
+        room = (high - low) * ROOM
+        least, greatest = max(least, low - room), min(greatest, high + room)
+    width = greatest / BINS - least / BINS
+    edges = [least + width * edge for edge in range(BINS)] + [greatest]
+    if not all(one < other for one, other in itertools.pairwise(edges)):
+        edges = [least, greatest]
+    if edges[0] == known.least:
+        edges[0] = math.nextafter(edges[0], -math.inf)
+    return edges if math.isfinite(edges[0]) else [least, greatest]
 
 
 def told(field: Field, value: float) -> float | str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from evergreen.data.described_rows import DescribedRows, Field, take_arrays, take_rows
-from evergreen.data.distributions import Distribution, Lengths, describe, told
+from evergreen.data.distributions import Distribution, Histogram, Lengths, describe, told
 from evergreen.data.engine import connect, identifier
+from evergreen.data.join_keys import Keys, sample_keys
 from evergreen.data.likeness import Likeness, find_likeness
 from evergreen.data.missingness import Gaps, find_gaps
 from evergreen.data.parts import rows_of, schema_of_all
@@ -26,9 +29,9 @@ class ColumnProfile:
     """One column: how much of it is there, and how its values are distributed.
 
     Over all rows: `count`, `nulls`, `minimum` and `maximum` (numbers, or ISO texts of dates and
-    timestamps), `mean`, `std`, and `distinct` (estimated to about 2 % where the profile does not
-    describe all rows). Over the described rows: `quantiles` by share, `histogram` (k+1 edges, k
-    counts; numbers and times), `skewness`, `top` (most frequent values with their rows), `lengths`
+    timestamps), `mean`, `std`, and `distinct` (estimated where the profile does not describe
+    all rows, standard error 3 %). Over the described rows: `quantiles` by share, `histogram`
+    (numbers and times), `skewness`, `top` (most frequent values with their rows), `lengths`
     (characters of texts) and `relation` to the target.
     """
 
@@ -43,7 +46,7 @@ class ColumnProfile:
     std: float | None = None
     skewness: float | None = None
     quantiles: dict[str, float | str] | None = None
-    histogram: dict[str, list[Any]] | None = None
+    histogram: Histogram | None = None
     top: tuple[tuple[str, int], ...] = ()
     lengths: Lengths | None = None
     relation: Relation | None = None
@@ -68,6 +71,11 @@ class Profile:
         """As JSON values."""
         return asdict(self)
 
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> Profile:
+        """Read what `to_plain` gave; raises ValueError for anything else."""
+        return TypeAdapter(Profile).validate_python(plain)
+
 
 def profile(
     parts: Sequence[Path], schema: Schema | None = None, *, target: str | None = None
@@ -77,6 +85,13 @@ def profile(
     The large passes over the data are two, whatever the number of columns: one that counts, and
     one that takes the rows to describe.
     """
+    return profile_with_keys(parts, schema, target=target)[0]
+
+
+def profile_with_keys(
+    parts: Sequence[Path], schema: Schema | None = None, *, target: str | None = None
+) -> tuple[Profile, Keys]:
+    """The profile, and samples of what the dataset can be joined by, from the same passes."""
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
         whole = schema or schema_of_all(connection, parts)
         described = take_rows(connection, parts, whole)
@@ -89,6 +104,7 @@ def profile(
         totals = count_all(connection, source, named, distinct=not described.is_all)
         distributions = describe(connection, described, totals)
         arrays = take_arrays(connection, described)
+        keys = sample_keys(connection, described, distributions, arrays)
         related = relate(arrays, distributions, target)
         columns = tuple(
             _column(described, field, known, distribution, relation)
@@ -96,14 +112,9 @@ def profile(
                 described.fields, totals, distributions, related.relations, strict=True
             )
         )
-        return Profile(
-            described.total,
-            described.rows,
-            columns,
-            find_gaps(arrays),
-            find_likeness(arrays),
-            related.target,
-        )
+        gaps, likeness = find_gaps(arrays), find_likeness(arrays)
+        made = Profile(described.total, described.rows, columns, gaps, likeness, related.target)
+        return made, keys
 
 
 def _column(
@@ -115,7 +126,6 @@ def _column(
 ) -> ColumnProfile:
     ends = (None if end is None else told(field, end) for end in (known.least, known.greatest))
     minimum, maximum = ends
-    edges, counts = distribution.edges, distribution.counts
     return ColumnProfile(
         name=field.column.name,
         type=field.column.type,
@@ -128,7 +138,7 @@ def _column(
         std=known.std,
         skewness=distribution.skewness,
         quantiles=dict(distribution.quantiles) if distribution.quantiles else None,
-        histogram={"edges": list(edges), "counts": list(counts)} if edges and counts else None,
+        histogram=distribution.histogram,
         top=tuple((each.shown, each.rows) for each in distribution.levels[:TOP_VALUES]),
         lengths=distribution.lengths,
         relation=relation,

@@ -169,11 +169,10 @@ def _to_classes(
 
 
 def _shown(groups: Sequence[Group]) -> tuple[Group, ...]:
-    """At most MOST_SHOWN groups; what is missing is always among them."""
-    if len(groups) <= MOST_SHOWN:
-        return tuple(groups)
-    last = [group for group in groups[MOST_SHOWN - 1 :] if group.label == MISSING]
-    return (*groups[: MOST_SHOWN - len(last)], *last)
+    """At most MOST_SHOWN groups; the other values and the missing ones are always among them."""
+    last = [group for group in groups if group.label in {OTHERS, MISSING}]
+    first = [group for group in groups if group.label not in {OTHERS, MISSING}]
+    return (*first[: MOST_SHOWN - len(last)], *last)
 
 
 def _grouped(

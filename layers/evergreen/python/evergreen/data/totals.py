@@ -25,7 +25,7 @@ class Totals:
 
     `least` and `greatest`: extremes of numbers, and of times in seconds since 1970; None of
     texts, booleans and empty columns. `mean` and `std` (sample standard deviation): of numbers.
-    `distinct`: different values, estimated to about 2 % (HyperLogLog), None if not asked for.
+    `distinct`: different values, estimated (HyperLogLog, standard error 3 %), None if not asked.
     """
 
     count: int
