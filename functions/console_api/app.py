@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.exceptions import BadRequestError, NotF
 
 from evergreen.cloud.runtime import Message, Stage, now
 from evergreen.contracts.facts import DriftCheckRequested, Fact, RetrainRequested
+from evergreen.registry.catalogue import EXPLORATION
 from evergreen.registry.derivations import RECORD
 from evergreen.registry.identity import dataset_version
 from evergreen.registry.journey import read_journey
@@ -53,16 +54,30 @@ def with_alias(project: str, alias: Mapping[str, Any]) -> dict[str, Any]:
     return {**(stage.catalogue.model(project, alias["model"]) or {}), **alias}
 
 
-COLLECTIONS: dict[str, Callable[[str], Iterable[Any]]] = {
-    "datasets": lambda project: [
+def datasets(project: str) -> list[dict[str, Any]]:
+    """The newest versions; `profile` and `exploration` are lake keys, once they exist."""
+    explored = {
+        each["dataset"]: each for each in stage.catalogue.newest(project, EXPLORATION, 10_000)
+    }
+    made = ("profile", "exploration")
+    return [
         {
             "dataset": version.dataset,
             "version": version.version,
             "rows": version.rows,
             "parts": dict(version.parts),
+            **{
+                name: explored[version.dataset][name]
+                for name in made
+                if explored.get(version.dataset, {}).get("version") == version.version
+            },
         }
         for version in stage.catalogue.datasets(project)
-    ],
+    ]
+
+
+COLLECTIONS: dict[str, Callable[[str], Iterable[Any]]] = {
+    "datasets": datasets,
     "runs": lambda project: read_journey(
         stage.table, project, after=app.current_event.get_query_string_value("after", ""), limit=500
     ),

@@ -1,4 +1,4 @@
-"""Check one uploaded file, write its good rows as typed Parquet, and catalogue the dataset."""
+"""Check an uploaded file, write its good rows as Parquet, catalogue and explore the dataset."""
 
 import json
 import tempfile
@@ -7,23 +7,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from evergreen.cloud.explorer import explore
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.data_section import NOTHING_DECLARED
-from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
+from evergreen.contracts.facts import DatasetIngested, ProjectChanged, UploadQuarantined
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.checks import Expected
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.observations import Observed, together
-from evergreen.data.profile import profile
 from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
     Derivation,
     code_digest,
-    dataset_profile_key,
     digest_of,
     digest_of_file,
     part_checks_key,
@@ -42,7 +41,10 @@ stage = Stage("ingest_upload")
 
 
 def take(message: Message) -> None:
-    """Take one upload."""
+    """Take one upload; or look anew at the datasets of a project whose file changed."""
+    if message.body.get("detail-type") == ProjectChanged.__name__:
+        explore(stage, message, message.event.fact.project)
+        return
     upload = UploadedObject.from_event(message.body)
     try:
         project, dataset = dataset_of_upload(upload.key)
@@ -60,7 +62,6 @@ def take(message: Message) -> None:
             quarantine(message, upload, project, dataset, part["refused"])
             return
         version = stage.catalogue.put_part(project, dataset, upload.key, part)
-        write_profile(message, project, version, Path(directory))
     stage.say(
         message,
         DatasetIngested(
@@ -74,6 +75,8 @@ def take(message: Message) -> None:
             warnings=tuple(part["warnings"]),
         ),
     )
+    # Said before: nothing that follows waits for what people look at.
+    explore(stage, message, project, (dataset,))
 
 
 def derive_part(
@@ -171,26 +174,6 @@ def other_parts(version: DatasetVersion | None, key: str) -> list[Mapping[str, A
 def observed(part: Mapping[str, Any]) -> Observed:
     """What was seen of a part when it was written."""
     return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part["part"]))))
-
-
-def write_profile(message: Message, project: str, version: DatasetVersion, directory: Path) -> None:
-    """Profile the dataset version over all its parts, once."""
-    parts = {str(part["part"]): part for part in version.parts.values()}
-
-    def work(_: Derivation) -> Outcome:
-        files = [stage.lake.fetch(part_key(part), directory / f"{part}.parquet") for part in parts]
-        schema = unify([Schema.from_plain(part["schema"]) for part in parts.values()])
-        content = {
-            "dataset": version.dataset,
-            "version": version.version,
-            "schema": schema.to_plain(),
-            "parts": dict(version.parts),
-            "profile": profile(files, schema).to_plain(),
-        }
-        stage.lake.write(dataset_profile_key(version.version), json.dumps(content).encode())
-        return Outcome((), {"version": version.version})
-
-    stage.derive(message, project, {"profile": sorted(parts)}, work)
 
 
 def quarantine(

@@ -79,7 +79,7 @@ def test_one_value_has_one_bin(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "same.parquet", "SELECT 7::BIGINT AS x FROM range(5)")
     histogram = columns(profile([path]))["x"]["histogram"]
     assert histogram["counts"] == (5,)  # type: ignore[index]
-    assert histogram["edges"] == pytest.approx((7, 7))  # type: ignore[index]
+    assert histogram["edges"] == (6.5, 7.5)  # type: ignore[index]
 
 
 def test_dates_have_a_histogram_and_quantiles(parts: list[Path]) -> None:
@@ -126,3 +126,12 @@ def test_a_few_far_values_do_not_hide_the_others(tmp_path: Path) -> None:
 def test_a_profile_is_read_as_it_was_written(parts: list[Path]) -> None:
     made = profile(parts, target="x")
     assert Profile.from_plain(json.loads(json.dumps(made.to_plain()))) == made
+
+
+def test_bins_hold_as_many_whole_numbers_each(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "m.parquet", "SELECT i % 12 + 1 AS month, i % 50 AS n FROM range(600) r(i)"
+    )
+    made = columns(profile([path]))
+    assert made["month"]["histogram"]["counts"] == (50,) * 12  # type: ignore[index]
+    assert set(made["n"]["histogram"]["counts"][:-1]) == {36}  # type: ignore[index]

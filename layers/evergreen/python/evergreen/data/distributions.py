@@ -14,6 +14,9 @@ import duckdb
 from evergreen.data.described_rows import DescribedRows, Field
 from evergreen.data.totals import COLUMNS_PER_QUERY, Totals, rounded, scale_of
 
+LARGEST_WHOLE = 2.0**52
+"""From here on, a half is lost between whole numbers."""
+
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
 ROOM = 0.15
@@ -129,7 +132,7 @@ def _shapes(
             ]
     row = _one_row(connection, asked, described)
     edges = [
-        _edges(known, row[2 * place]) if field.is_ordered and row[2 * place] else []
+        _edges(field, known, row[2 * place]) if field.is_ordered and row[2 * place] else []
         for place, (field, known) in enumerate(columns)
     ]
     counts = _one_row(
@@ -182,16 +185,22 @@ def _shape(
     }
 
 
-def _edges(known: Totals, quantiles: Sequence[float]) -> list[float]:
+def _edges(field: Field, known: Totals, quantiles: Sequence[float]) -> list[float]:
     """Edges of bins of one width: around nearly all values, whatever a few far ones do.
 
-    The first edge lies just below the least value, as a bin does not hold its lower edge.
+    Whole numbers get bins of as many of them each. The first edge lies just below the least value,
+    as a bin does not hold its lower edge.
     """
     least, greatest = known.least or 0.0, known.greatest or 0.0
     low, high = quantiles[0], quantiles[-1]
     if math.isfinite(high - low) and high > low:
         room = (high - low) * ROOM
         least, greatest = max(least, low - room), min(greatest, high + room)
+    if field.column.type == "integer" and greatest - least < LARGEST_WHOLE:
+        least, greatest = math.floor(least) - 0.5, math.ceil(greatest) + 0.5
+        size = math.ceil((greatest - least) / BINS)
+        bins = math.ceil((greatest - least) / size)
+        return [least + size * edge for edge in range(bins + 1)]
     width = greatest / BINS - least / BINS
     edges = [least + width * edge for edge in range(BINS)] + [greatest]
     if not all(one < other for one, other in itertools.pairwise(edges)):

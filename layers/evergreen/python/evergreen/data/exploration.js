@@ -22,7 +22,7 @@
       for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
       button.dataset.down = down ? "1" : "0";
       const compare = by === "n"
-        ? (a, b) => a.dataset.n.localeCompare(b.dataset.n)
+        ? (a, b) => a.dataset.f.localeCompare(b.dataset.f)
         : (a, b) => a.dataset[by] - b.dataset[by] || a.dataset.o - b.dataset.o;
       items.sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
       list.append(...items);

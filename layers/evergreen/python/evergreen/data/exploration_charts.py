@@ -14,6 +14,9 @@ from evergreen.data.likeness import Correlations
 from evergreen.data.relations import MISSING, Group, Target
 
 MOST_COLOURS = 7
+LEAST_TOLD = 0.005
+"""Classes with a smaller share of a group are not told."""
+
 FEWEST_PLACES = 8
 """Bars are never wider than if there were so many."""
 
@@ -28,6 +31,7 @@ def bars(
     tails: tuple[float, float] = (0, 0),
     size: tuple[int, int] = (168, 34),
     gap: float = 1,
+    kind: str = "mini",
 ) -> str:
     """Bars of counts side by side; `tails` stand apart at both ends."""
     width, height = size
@@ -47,7 +51,7 @@ def bars(
     ends = [0.0, step * (before + len(counts) + after - 1)]
     body += _path("t", _bars(ends, tails, greatest, step - gap, height))
     return (
-        f'<svg class="mini" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(label)}">{body}</svg>'
     )
 
@@ -69,32 +73,42 @@ def _path(kind: str, drawn: str) -> str:
 
 
 def target_by_group(
-    target: Target, groups: Sequence[Group], *, size: tuple[int, int] = (340, 104)
+    target: Target,
+    groups: Sequence[Group],
+    *,
+    compact: bool = False,
+    size: tuple[int, int] = (340, 104),
 ) -> str:
     """The target within each group: its mean, the share of the second of two classes, or of all.
 
-    A dashed line shows all rows; wider groups have more rows.
+    A dashed line shows all rows; wider groups have more rows. `compact` leaves out what is told
+    of each group when it is pointed at.
     """
     width, height = size
     if not groups:
         return ""
+    gap, least = 2.0, 5.0
+    spare = width - gap * (len(groups) - 1) - least * len(groups)
     rows = sum(group.rows for group in groups)
-    gap = 2.0
-    room = width - gap * (len(groups) - 1)
-    least = 5.0
-    spare = room - least * len(groups)
-    widths = [least + spare * group.rows / rows for group in groups]
-    place = 0.0
-    drawn = []
     scale = _scale(target, groups)
-    for group, wide in zip(groups, widths, strict=True):
-        drawn.append(_group(target, group, place, wide, height, scale))
+    place = 0.0
+    drawn: list[str] = []
+    together: dict[str, str] = {}
+    for group in groups:
+        wide = least + spare * group.rows / rows
+        shapes = _group(target, group, (place, wide), height, scale)
+        if compact:
+            for kind, shape in shapes:
+                together[kind] = together.get(kind, "") + shape
+        else:
+            paths = "".join(_path(kind, shape) for kind, shape in shapes)
+            drawn.append(f"<g><title>{escape(_told(target, group))}</title>{paths}</g>")
         place += wide + gap
-    line = _overall(target, width, height, scale)
+    drawn += [_path(kind, shape) for kind, shape in together.items()]
     said = f"{target.column} by group, {len(groups)} groups"
     return (
-        f'<svg class="by" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(said)}">{"".join(drawn)}{line}</svg>'
+        f'<svg class="by" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">'
+        f"{''.join(drawn)}{_overall(target, width, height, scale)}</svg>"
     )
 
 
@@ -112,29 +126,27 @@ def _scale(target: Target, groups: Sequence[Group]) -> tuple[float, float]:
 def _group(
     target: Target,
     group: Group,
-    place: float,
-    wide: float,
+    place: tuple[float, float],
     height: int,
     scale: tuple[float, float],
-) -> str:
-    title = f"<title>{escape(_told(target, group))}</title>"
+) -> list[tuple[str, str]]:
+    """The kind and the path of each shape of a group, at `place`: where it begins, how wide."""
     if len(target.classes) > 2:  # noqa: PLR2004
-        drawn, low = "", 0.0
+        shapes, low = [], 0.0
         for number_of_class, share in enumerate(group.shares):
             tall = share * height
             if tall >= 0.1:  # noqa: PLR2004
-                drawn += _rect(
-                    f"c{number_of_class % MOST_COLOURS}", place, height - low - tall, wide, tall
-                )
+                colour = f"c{number_of_class % MOST_COLOURS}"
+                shapes.append((colour, _box(place, height - low - tall, tall)))
             low += tall
-        return f"<g>{title}{drawn}</g>"
+        return shapes
     value = group.shares[-1] if target.classes else group.mean or 0.0
     low, high = scale
     unit = height / (high - low)
-    top, zero = height - (max(value, 0) - low) * unit, height - (0 - low) * unit
+    zero = height + low * unit
     tall = max(1.0, abs(value) * unit)
     kind = "m" if group.label == MISSING else "b"
-    return f"<g>{title}{_rect(kind, place, top if value >= 0 else zero, wide, tall)}</g>"
+    return [(kind, _box(place, zero - tall if value >= 0 else zero, tall))]
 
 
 def _overall(target: Target, width: int, height: int, scale: tuple[float, float]) -> str:
@@ -148,10 +160,12 @@ def _overall(target: Target, width: int, height: int, scale: tuple[float, float]
 
 def _told(target: Target, group: Group) -> str:
     if not target.classes:
-        return f"{group.label}: mean {number(group.mean or 0.0)}, {group.rows:,} rows"
+        return f"{clipped(group.label)}: mean {number(group.mean or 0.0)}, {group.rows:,} rows"
     shown = zip(target.classes, group.shares, strict=True)
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in shown if share >= 0.005)  # noqa: PLR2004
-    return f"{group.label}: {shares}; {group.rows:,} rows"
+    shares = ", ".join(
+        f"{clipped(name, 16)} {share:.0%}" for name, share in shown if share >= LEAST_TOLD
+    )
+    return f"{clipped(group.label)}: {shares}; {group.rows:,} rows"
 
 
 def heat_map(correlations: Correlations) -> str:
@@ -192,16 +206,15 @@ def number(value: float) -> str:
     """A number with four significant digits, as people write it."""
     size = abs(value)
     if value == int(value) and size < 1e9:  # noqa: PLR2004
-        return f"{int(value):,}"
+        return f"{int(value):,}" if size >= 1e4 else str(int(value))  # noqa: PLR2004
     if size >= 1e6 or size < 1e-3:  # noqa: PLR2004
         return f"{value:.3g}"
     return f"{value:,.0f}" if size >= 1e4 else f"{value:.4g}"  # noqa: PLR2004
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float) -> str:
-    return (
-        f'<rect class="{kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}"/>'
-    )
+def _box(place: tuple[float, float], top: float, tall: float) -> str:
+    x, wide = place
+    return f"M{_n(x)} {_n(top)}h{_n(wide)}v{_n(tall)}h-{_n(wide)}z"
 
 
 def _n(value: float) -> str:

@@ -12,7 +12,7 @@ from evergreen.data.relations import Target
 MOST_COLUMNS = 1000
 """Lines that a page has; the profile beside it holds all columns."""
 
-MANY_COLUMNS = 120
+MANY_COLUMNS = 60
 """Wider tables show less of each column."""
 
 
@@ -32,8 +32,7 @@ def _item(profile: Profile, column: ColumnProfile, place: int, *, wide: bool) ->
     told = "target" if is_target else "" if strength is None else f"{strength:.2f}"
     found = escape(f"{column.name} {column.type}".casefold())
     return (
-        f'<li data-f="{found}" data-o="{place}" data-n="{escape(column.name.casefold())}" '
-        f'data-m="{missing:.4f}" data-d="{column.distinct}" '
+        f'<li data-f="{found}" data-o="{place}" data-m="{missing:.4f}" data-d="{column.distinct}" '
         f'data-s="{-1 if strength is None else strength:.4f}"><details><summary>'
         f'<span class="nm"><b>{escape(clipped(column.name, 60))}</b> <small>{column.type}</small>'
         f"</span>{_shape(profile, column)}"
@@ -119,9 +118,9 @@ def _moment(value: float | str | None) -> str:
 def _more(profile: Profile, column: ColumnProfile, *, wide: bool) -> str:
     blocks = [_figures(profile, column)]
     if column.top:
-        blocks.append(_top(profile, column, 5 if wide else 10))
+        blocks.append(_top(profile, column, 4 if wide else 10))
     if column.relation and profile.target:
-        blocks.append(_relation(profile.target, column))
+        blocks.append(_relation(profile.target, column, wide=wide))
     return "".join(blocks)
 
 
@@ -165,11 +164,11 @@ def _top(profile: Profile, column: ColumnProfile, most: int) -> str:
     return f"<table><caption>most frequent</caption>{rows}</table>"
 
 
-def _relation(target: Target, column: ColumnProfile) -> str:
+def _relation(target: Target, column: ColumnProfile, *, wide: bool) -> str:
     found = column.relation
     if found is None:
         return ""
-    chart = target_by_group(target, found.groups)
+    chart = target_by_group(target, found.groups, compact=wide)
     first, last = found.groups[0].label, found.groups[-1].label
     said = [f"{found.method} {found.strength:.2f}"]
     said += [f"Pearson {found.pearson:.2f}"] if found.pearson is not None else []

@@ -62,7 +62,7 @@ def _target_shape(profile: Profile, column: ColumnProfile) -> str:
             return ""
         label = f"histogram of the target from {found.edges[0]} to {found.edges[-1]}"
         tails = (found.below, found.above)
-        chart = bars(found.counts, label, tails=tails, size=(340, 150), gap=1.5)
+        chart = bars(found.counts, label, tails=tails, size=(340, 150), gap=1.5, kind="by")
         ends = [
             number(edge) if isinstance(edge, float) else edge
             for edge in (found.edges[0], found.edges[-1])

@@ -22,6 +22,9 @@ from evergreen.data.distributions import Distribution
 MOST_KEPT = 512
 """A coverage measured on so many keys is off by 2 % (one standard error) at the most."""
 
+MOST_UNIQUE_KEPT = 4096
+"""Of a column that is a key more is kept, so that most reference tables are there completely."""
+
 LONGEST_KEY = 64
 FEWEST_DISTINCT = 3
 FEWEST_SHARED = 0.3
@@ -40,7 +43,8 @@ ALMOST_UNIQUE = 0.999
 class KeySample:
     """Some of a column's different values, as hashes in rising order, and the rows that have each.
 
-    `complete`: all values are there. `unique`: no value occurs twice in the dataset.
+    `complete`: all values are there. `unique`: no value occurs twice in the dataset; `rows` is
+    then empty.
     """
 
     column: str
@@ -122,18 +126,20 @@ def _sample(
     distribution: Distribution,
 ) -> KeySample:
     hashed = field.value if field.is_text else f"hash({field.value})"
+    unique = described.is_all and distribution.distinct == distribution.count
+    most = MOST_UNIQUE_KEPT if unique else MOST_KEPT
     found = connection.execute(
         f"SELECT {hashed} AS h, count(*) FROM {described.table} "
-        f"WHERE {field.value} IS NOT NULL GROUP BY h ORDER BY h LIMIT {MOST_KEPT}"
+        f"WHERE {field.value} IS NOT NULL GROUP BY h ORDER BY h LIMIT {most}"
     ).fetchall()
     return KeySample(
         field.column.name,
         "date" if field.is_time else field.column.type,
         distribution.distinct,
-        described.is_all and distribution.distinct == distribution.count,
-        described.is_all and distribution.distinct <= MOST_KEPT,
+        unique,
+        described.is_all and distribution.distinct <= most,
         tuple(f"{value:016x}" for value, _ in found),
-        tuple(int(rows) for _, rows in found),
+        () if unique else tuple(int(rows) for _, rows in found),
     )
 
 
@@ -173,7 +179,7 @@ def _by_one_column(own: Keys, dataset: str, keys: Keys) -> Iterator[JoinSuggesti
             coverage, measured = _coverage(sample, reference)
             if coverage >= FEWEST_SHARED:
                 on = {sample.column: reference.column}
-                yield JoinSuggestion(dataset, on, round(coverage, 4), measured)
+                yield JoinSuggestion(dataset, on, round(coverage, 3), measured)
 
 
 def _tells(sample: KeySample) -> bool:
@@ -197,15 +203,16 @@ def _by_two_columns(own: Keys, dataset: str, keys: Keys) -> Iterator[JoinSuggest
             covered.append(_coverage(sample, reference))
         if len(on) == len(pair) and min(covered)[0] >= FEWEST_SHARED:
             least, measured = min(covered)
-            yield JoinSuggestion(dataset, on, round(least, 4), measured)
+            yield JoinSuggestion(dataset, on, round(least, 3), measured)
 
 
 def _coverage(sample: KeySample, reference: KeySample) -> tuple[float, int]:
     """Share of the rows with a sampled key whose key the reference has, and of how many keys."""
     there = set(reference.hashes)
     last = "g" if reference.complete or not reference.hashes else reference.hashes[-1]
+    rows_of = sample.rows or (1,) * len(sample.hashes)
     comparable = [
-        (key, rows) for key, rows in zip(sample.hashes, sample.rows, strict=True) if key <= last
+        (key, rows) for key, rows in zip(sample.hashes, rows_of, strict=True) if key <= last
     ]
     total = sum(rows for _, rows in comparable)
     if not total:

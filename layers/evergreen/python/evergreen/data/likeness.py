@@ -77,7 +77,9 @@ def _correlations(arrays: Sequence[Values]) -> Correlations | None:
         return None
     matrix = spearman([each.values for each in numbers], [each.present for each in numbers])
     apart = np.where(np.eye(len(numbers), dtype=bool), 0.0, np.nan_to_num(np.abs(matrix)))
-    strongest = np.sort(np.argsort(-apart.max(axis=1), kind="stable")[:MOST_SHOWN])
+    greatest = apart.max(axis=1)
+    strongest = np.argsort(-greatest, kind="stable")[:MOST_SHOWN]
+    strongest = np.sort(strongest[greatest[strongest] > 0])
     shown = matrix[np.ix_(strongest, strongest)]
     return Correlations(
         tuple(numbers[place].field.column.name for place in strongest),

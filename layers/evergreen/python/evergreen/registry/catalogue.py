@@ -12,6 +12,8 @@ from evergreen.registry.ports import Record, Table
 
 PROJECTS = "PROJECTS"
 CHAMPION = "champion"
+EXPLORATION = "EXPLORATION"
+"""The kind of record that says where a dataset's profile and exploration page are."""
 
 
 class ContendedError(Exception):

@@ -128,9 +128,19 @@ def upload_quarantine_key(project: str, record: str) -> str:
     return f"quarantine/{project}/{record}.json"
 
 
-def dataset_profile_key(version: str) -> str:
+def dataset_profile_key(profile: str) -> str:
     """Lake key of a dataset version's profile."""
-    return f"datasets/{version}/profile.json"
+    return f"datasets/{profile}/profile.json"
+
+
+def dataset_keys_key(profile: str) -> str:
+    """Lake key of samples of what a dataset version can be joined by."""
+    return f"datasets/{profile}/keys.json"
+
+
+def exploration_key(page: str) -> str:
+    """Lake key of a dataset version's exploration page."""
+    return f"datasets/{page}/exploration.html"
 
 
 def training_set_key(training_set: str) -> str:

@@ -1,0 +1,101 @@
+"""Each dataset version gets a profile and a page, drawn anew when target or joins become known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from evergreen.contracts.events import Event, event_id
+from evergreen.contracts.facts import ProjectChanged
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.registry.catalogue import EXPLORATION
+from tests.unit.functions.conftest import Function
+from tests.unit.functions.uploading import Uploads
+
+ORDERS = "customer,price,bought\n" + "".join(
+    f"c{i % 40},{i % 7}.5,{'yes' if i % 7 > 3 else 'no'}\n" for i in range(200)
+)
+CUSTOMERS = "customer,town\n" + "".join(f"c{i},t{i % 5}\n" for i in range(60))
+
+
+@pytest.fixture
+def uploads(function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch) -> Uploads:
+    return Uploads(function("ingest_upload"), monkeypatch)
+
+
+def explored(uploads: Uploads, dataset: str) -> Mapping[str, Any]:
+    found = uploads.ingest.catalogue.get("p", EXPLORATION, dataset)
+    assert found is not None
+    return found
+
+
+def page(uploads: Uploads, dataset: str) -> str:
+    return uploads.ingest.lake.read(explored(uploads, dataset)["exploration"]).decode()
+
+
+def test_a_version_has_a_profile_and_a_page(uploads: Uploads) -> None:
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+    version = uploads.ingest.catalogue.dataset("p", "orders")
+    assert version is not None
+    found = explored(uploads, "orders")
+    assert found["version"] == version.version
+    content = json.loads(uploads.ingest.lake.read(found["profile"]))
+    assert content["version"] == version.version
+    assert content["profile"]["rows"] == 200
+    assert "<h1>p / orders</h1>" in page(uploads, "orders")
+    assert "200 rows of 3 columns" in page(uploads, "orders")
+
+
+def test_quarantined_rows_and_warnings_stand_on_the_page(uploads: Uploads) -> None:
+    uploads.put("uploads/p/orders/1.csv", ORDERS + "c1,2.5\n")
+    assert "refused, with their reasons" in page(uploads, "orders")
+
+
+def test_a_dataset_that_comes_later_is_suggested_as_a_join(uploads: Uploads) -> None:
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+    assert "dataset: customers" not in page(uploads, "orders")
+    uploads.put("uploads/p/customers/1.csv", CUSTOMERS)
+    assert "dataset: customers" in page(uploads, "orders")
+    assert "100.0%" in page(uploads, "orders")
+
+
+def test_a_project_file_that_comes_later_brings_the_target(uploads: Uploads) -> None:
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+    assert "What goes with" not in page(uploads, "orders")
+    file = ProjectFile.model_validate({"project": "p", "dataset": "orders", "target": "bought"})
+    digest, sections = uploads.ingest.catalogue.change_project(file)
+    changed = ProjectChanged(project="p", file_digest=digest, sections=sections)
+    event = Event(changed, event_id("e", changed), "c", datetime(2026, 1, 1, tzinfo=UTC))
+    assert uploads.ingest.hear(event) == []
+    assert "What goes with bought" in page(uploads, "orders")
+
+
+def test_the_same_upload_again_draws_nothing(uploads: Uploads) -> None:
+    event = uploads.event("uploads/p/orders/1.csv", ORDERS)
+    uploads.take(event)
+    before = dict(explored(uploads, "orders"))
+    keys = set(uploads.ingest.lake.keys("datasets/"))
+    uploads.take(event)
+    assert dict(explored(uploads, "orders")) == before
+    assert set(uploads.ingest.lake.keys("datasets/")) == keys
+
+
+def test_the_console_lists_profile_and_page(
+    uploads: Uploads, function: Callable[[str], Function]
+) -> None:
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+    console = function("console_api")
+    vars(console.app.stage).update(table=uploads.ingest.table)
+    event = {
+        "httpMethod": "GET",
+        "path": "/projects/p/datasets",
+        "headers": {},
+        "requestContext": {"requestId": "r", "stage": "live"},
+    }
+    (listed,) = json.loads(console.app.handler(event, None)["body"])["datasets"]
+    assert listed["exploration"] == explored(uploads, "orders")["exploration"]
+    assert listed["profile"] == explored(uploads, "orders")["profile"]
