@@ -101,6 +101,18 @@ def test_without_a_target_that_can_be_predicted_nothing_is_held_against_it(
     assert all(each.relation is None for each in made.columns)
 
 
+def test_a_value_that_most_rows_share_is_a_group_of_its_own(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "gains.parquet",
+        "SELECT CASE WHEN i % 20 = 0 THEN i * 7.5 ELSE 0 END AS gain, i % 20 = 0 AS rich "
+        "FROM range(2000) r(i)",
+    )
+    found = relation(profile([path], target="rich"), "gain")
+    assert (found.groups[0].label, found.groups[0].rows) == ("0", 1901)
+    assert len(found.groups) > 3
+    assert found.strength > 0.95
+
+
 def test_the_corrected_ratio_agrees_with_kruskal_and_wallis() -> None:
     chance = np.random.default_rng(1)
     groups = chance.integers(0, 6, 500)

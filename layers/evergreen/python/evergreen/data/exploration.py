@@ -24,6 +24,7 @@ from evergreen.data.profile import Profile
 from evergreen.data.suggestions import suggest_features
 
 MOST_NOTICES = 20
+SEVERITIES = ("refuse", "quarantine", "warn", "note")
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,13 @@ def _most_missing(profile: Profile) -> str:
 def _notices(notices: Sequence[Notice]) -> str:
     if not notices:
         return '<p class="calm">No anomaly was found in the parts of this version.</p>'
+    worst_first = sorted(notices, key=lambda each: SEVERITIES.index(_severity(each.severity)))
     items = "".join(
         f'<li class="{_severity(each.severity)}"><b>{escape(each.severity)}</b> '
         f"{escape(each.message)}"
         + (f' <span class="muted">{escape(each.where)}</span>' if each.where else "")
         + "</li>"
-        for each in notices[:MOST_NOTICES]
+        for each in worst_first[:MOST_NOTICES]
     )
     more = len(notices) - MOST_NOTICES
     rest = f'<li class="note">and {more:,} more</li>' if more > 0 else ""
@@ -149,4 +151,4 @@ def _notices(notices: Sequence[Notice]) -> str:
 
 
 def _severity(severity: str) -> str:
-    return severity if severity in {"refuse", "quarantine", "warn"} else "note"
+    return severity if severity in SEVERITIES else SEVERITIES[-1]

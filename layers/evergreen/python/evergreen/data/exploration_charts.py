@@ -172,7 +172,7 @@ def heat_map(correlations: Correlations) -> str:
     """Rank correlations of all pairs: the stronger, the less transparent; blue rises together."""
     names = correlations.columns
     cell, left, top = 26, 150, 96
-    width, height = left + cell * len(names) + 40, top + cell * len(names)
+    width, height = left + cell * len(names) + 110, top + cell * len(names)
     drawn = []
     for row, values in enumerate(correlations.matrix):
         name = escape(clipped(names[row], 20))

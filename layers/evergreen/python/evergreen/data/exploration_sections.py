@@ -49,7 +49,7 @@ def target_section(profile: Profile) -> str:
         f'</figure><div class="card"><table class="rank"><caption>{escape(method)}, '
         f"{target.rows:,} rows</caption>{ranking}</table></div></div>"
         f'<div><p class="muted">{escape(what_is_drawn(target))}; wider bars have more rows, '
-        f"the dashed line is all rows.</p>{legend(target.classes)}"
+        f"the dashed line is all rows; orange: no value.</p>{legend(target.classes)}"
         f'<section class="grid">{drawn}</section></div></div>'
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -204,18 +203,31 @@ def _levels(
 
 
 def _bins(each: Values, rows: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Ten bins with about as many rows each."""
+    """About ten bins with as many rows each; a value that many rows share has one of its own."""
     values, present = each.values[rows], each.present[rows]
-    codes = np.zeros(len(values), dtype=np.int64)
-    labels: list[str] = []
-    if present.any():
-        edges = np.unique(np.quantile(values[present], np.linspace(0, 1, BINS + 1)))
-        codes[present] = np.searchsorted(edges[1:-1], values[present], side="left")
-        labels = [
-            f"{_edge(each, low)} to {_edge(each, high)}" for low, high in itertools.pairwise(edges)
-        ] or [_edge(each, edges[0])]
-    codes[~present] = len(labels)
+    there = values[present].astype(np.float64)
+    if not len(there):
+        return (MISSING,), np.zeros(len(values), dtype=np.int64)
+    at, often = np.unique(np.quantile(there, np.linspace(0, 1, BINS + 1)), return_counts=True)
+    shared = at[often > 1]
+    rest = there[~np.isin(there, shared)]
+    edges = at
+    if len(shared) and len(rest):
+        kept = np.linspace(0, 1, max(2, BINS - len(shared) + 1))
+        edges = np.unique(np.quantile(rest, kept))
+    # Every bin up to and with its last value; just before a shared value ends the bin before it.
+    lasts = np.unique([*edges[1:], *shared, *np.nextafter(shared, -np.inf), edges[-1]])
+    bins = np.searchsorted(lasts, there, side="left")
+    used, inverse = np.unique(bins, return_inverse=True)
+    codes = np.full(len(values), len(used), dtype=np.int64)
+    codes[present] = inverse
+    labels = [_span(each, there[inverse == place]) for place in range(len(used))]
     return (*labels, MISSING) if not present.all() else tuple(labels), codes
+
+
+def _span(each: Values, values: NDArray[np.float64]) -> str:
+    least, greatest = _edge(each, values.min()), _edge(each, values.max())
+    return least if least == greatest else f"{least} to {greatest}"
 
 
 def _edge(each: Values, value: float) -> str:
