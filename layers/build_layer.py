@@ -44,6 +44,17 @@ DEAD_PARTS = {
     "onnxruntime/tools": "model rewriting",
     "onnxruntime/transformers": "model rewriting",
     "onnxruntime/datasets": "sample models",
+    **{
+        f"pillow.libs/lib{library}-*": "what PNG and JPEG pictures do not need"
+        for library in (
+            *("avif", "brotlicommon", "brotlidec", "freetype", "harfbuzz", "lcms2", "png16"),
+            *("sharpyuv", "webp", "webpdemux", "webpmux"),
+        )
+    },
+    **{
+        f"PIL/_{module}.*": "links what PNG and JPEG pictures do not need"
+        for module in ("avif", "imagingcms", "imagingft", "imagingtk", "webp")
+    },
     "sklearn/datasets/data": "sample data",
     "sklearn/datasets/images": "sample data",
     "sklearn/datasets/descr": "sample data",

@@ -13,7 +13,7 @@ from tests.sam.build_output import BuildOutput, size_of
 from tests.sam.held_journey import CHECKOUT
 
 BUDGET = 240 * 2**20  # Lambda's limit is 250 MiB, unpacked
-LAYERS = ("EvergreenLayer", "DataLayer", "LearningLayer", "InferenceLayer")
+LAYERS = ("EvergreenLayer", "DataLayer", "LearningLayer", "InferenceLayer", "MediaLayer")
 ELF_X86_64 = (62).to_bytes(2, "little")
 
 pytestmark = pytest.mark.timeout(600)  # the first test builds

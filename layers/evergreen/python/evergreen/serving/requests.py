@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from evergreen.features.encoding import Encoded, encode
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT, terms_of
+from evergreen.media.damage import MediaRefusedError
+from evergreen.serving.media import describe, media_of
 
 MAXIMUM_ROWS = 1000
 MAXIMUM_BYTES = 6 * 1024 * 1024
@@ -25,6 +27,9 @@ MAXIMUM_SHOWN = 80
 
 LARGEST_NUMBER = 3.4028234663852886e38
 """The largest float32: what a graph can take."""
+
+MOST_OUTSIDE = 0.05
+"""Of many numbers of one picture, a few are always outside of the range seen in training."""
 
 FLOAT32_STEP = 1.2e-7
 """Relative distance of neighbouring float32 numbers."""
@@ -133,6 +138,7 @@ def _row(
         raise RequestInvalidError(path, "a row is an object of columns and values")
     row: dict[str, Any] = {}
     left: dict[str, Any] = {}
+    media = media_of(columns)
     notes: list[str] = []
     for name, value in given.items():
         if name in columns:
@@ -142,6 +148,10 @@ def _row(
                 row[name] = row[name] and row[name][:LONGEST_TEXT]
         elif name in keys:  # of features that are looked up
             left[name] = value
+        elif name in media and not isinstance(value, dict):
+            numbers, said = _described(name, value, f"{path}.{name}", columns)
+            row |= numbers
+            notes += said
         elif name in aside:
             left[name] = value
             notes.append(f"{name} is left aside: the model does not use it")
@@ -152,6 +162,28 @@ def _row(
     if sum(len(value) for value in row.values() if isinstance(value, str)) > MAXIMUM_TEXT:
         raise RequestInvalidError(path, f"its texts have more than {MAXIMUM_TEXT:,} characters")
     return row, tuple(notes), left
+
+
+def _described(
+    kind: str, value: Any, field: str, columns: Mapping[str, Column]
+) -> tuple[dict[str, float], list[str]]:
+    """The numbers of a picture or a recording that the model uses, and what is odd about them."""
+    if value is None:
+        return {}, []
+    if not isinstance(value, str):
+        _wrong(value, field, "a file as base64 text")
+    try:
+        found = describe(kind, value)
+    except MediaRefusedError as error:
+        raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
+    used = {name: number for name, number in found.items() if name in columns}
+    outside = sum(_outside(columns[name], number) for name, number in used.items())
+    if outside > MOST_OUTSIDE * len(used):
+        said = (
+            f"{kind}: unlike those of training in {outside} of the {len(used)} numbers used of it"
+        )
+        return used, [said]
+    return used, []
 
 
 def _shown(name: str) -> str:
