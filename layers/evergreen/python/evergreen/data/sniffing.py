@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data import archive, json_records, parquet_footer, plain_text, workbook
+from evergreen.data.collection import Collection, medium_of
 from evergreen.data.delimited import Head, delimited, divide, is_prose
 from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.limits import Limits
@@ -25,7 +26,8 @@ SHOWN_MEMBERS = 5
 
 ACCEPTED = (
     "taken are delimited text (comma, semicolon, tab or '|'), JSON records, JSON Lines, Parquet, "
-    "Excel (.xlsx) and plain text, each also in gzip, zstd or zip"
+    "Excel (.xlsx) and plain text, each also in gzip, zstd or zip, and zip archives of pictures "
+    "(PNG, JPEG), recordings (WAV, FLAC, OGG) or texts (.txt) in folders that label them"
 )
 FOREIGN_FORMATS = (
     (b"\x89PNG", "a PNG image"),
@@ -136,7 +138,9 @@ def _zip(upload: Upload) -> ParquetFile | DelimitedFile:
         _refuse_nested(upload, "a zip archive")
         if not opened.members:
             raise _refused("empty_file", f"'{upload.name}' is an archive without files; {ACCEPTED}")
-        # Archives of pictures, recordings or documents, labelled by folder, are told apart here.
+        medium = medium_of(opened)
+        if medium is not None:
+            return _collection(upload, Collection(opened, medium, upload.scratch, upload.limits))
         if len(opened.members) > 1:
             shown = ", ".join(f"'{printable(each)}'" for each in sorted(names)[:SHOWN_MEMBERS])
             message = (
@@ -146,6 +150,22 @@ def _zip(upload: Upload) -> ParquetFile | DelimitedFile:
             raise _refused("several_tables", message)
         path = opened.unpack(opened.members[0], upload.scratch / "unpacked")
     return _recognised(replace(upload, path=path, packed="a zip archive"))
+
+
+def _collection(upload: Upload, collection: Collection) -> ParquetFile:
+    with upload.records("file") as records:
+        try:
+            loose, said = collection.read(records)
+        except ModuleNotFoundError:
+            # A function that takes tables alone is deployed without what opens pictures.
+            message = f"'{upload.name}' is an archive of files; a table is needed here"
+            raise _refused("not_a_table", message) from None
+        if not records.rows:
+            reasons = [reason for row in records.rejected[:5] for reason in row.reasons]
+            message = f"'{upload.name}' holds no {collection.medium.noun} that can be read"
+            raise UploadRefusedError([Reason("no_rows", message), *reasons])
+        made = records.as_parquet(upload.connection, said)
+    return replace(made, loose=made.loose | loose)
 
 
 def _workbook(upload: Upload, errors: int) -> ParquetFile:

@@ -13,7 +13,7 @@ from typing import Any
 _METRICS = ("evaluation/metrics.py", "evaluation/metric_choice.py")
 
 STAGE_CODE: Mapping[str, tuple[str, ...]] = {
-    "ingest_upload": ("data",),
+    "ingest_upload": ("data", "media"),
     "prepare_training_set": (
         "data",
         "features",
@@ -35,9 +35,9 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "evaluate_model": ("features", "serving", "evaluation"),
     "promote_model": ("features", "serving", "evaluation"),
     "check_drift": ("features", "monitoring", "evaluation"),
-    "ingest_labels": ("data", "features", "monitoring"),
-    "score_batch": ("data", "features", "serving"),
-    "list_for_labelling": ("data", "features", "labelling", "serving"),
+    "ingest_labels": ("data", "features", "media", "monitoring"),
+    "score_batch": ("data", "features", "media", "serving"),
+    "list_for_labelling": ("data", "features", "labelling", "media", "serving"),
 }
 """The parts of the package whose text a stage's outputs depend on."""
 

@@ -179,10 +179,8 @@ def _described(
     used = {name: number for name, number in found.items() if name in columns}
     outside = sum(_outside(columns[name], number) for name, number in used.items())
     if outside > MOST_OUTSIDE * len(used):
-        said = (
-            f"{kind}: unlike those of training in {outside} of the {len(used)} numbers used of it"
-        )
-        return used, [said]
+        said = f"{outside} of the {len(used)} numbers that are used of it"
+        return used, [f"{kind}: {said} are outside of the range seen in training"]
     return used, []
 
 

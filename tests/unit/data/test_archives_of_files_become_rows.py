@@ -1,0 +1,176 @@
+"""An archive of pictures, recordings or texts becomes a row for each file, labelled by folder."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from PIL import Image
+
+from evergreen.data import collection
+from evergreen.media.picture_numbers import NAMES as OF_PICTURES
+from evergreen.media.sound_numbers import NAMES as OF_SOUNDS
+from tests.unit.data.uploads import Uploader
+from tests.unit.media.files import picture, recording
+
+PACKAGE = Path(__file__).parents[3] / "layers/evergreen/python"
+
+
+def packed(files: Mapping[str, str | bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def rows(uploader: Uploader, columns: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT {columns} FROM '{uploader.destination}'").fetchall()
+
+
+def reasons_by_file(uploader: Uploader) -> dict[str, list[str]]:
+    return {
+        raw: [reason["message"] for reason in reasons] for _, raw, reasons in uploader.bad_rows()
+    }
+
+
+def test_pictures_are_labelled_by_their_folder(uploader: Uploader) -> None:
+    made = uploader.take(
+        packed({"all/cat/1.png": picture(), "all/dog/1": picture(form="JPEG"), "2.png": picture()})
+    )
+    assert made.schema.names == ("file", "label", *OF_PICTURES)
+    assert rows(uploader, 'file, label, "image.brightness" > 0') == [
+        ("all/cat/1.png", "cat", True),
+        ("all/dog/1", "dog", True),
+        ("2.png", None, True),
+    ]
+
+
+def test_recordings_are_labelled_by_their_folder(uploader: Uploader) -> None:
+    forms = ("WAV", "FLAC", "OGG")
+    made = uploader.take(packed({f"{form}/tone": recording(form=form) for form in forms}))
+    assert made.schema.names == ("file", "label", *OF_SOUNDS)
+    assert rows(uploader, 'label, "audio.seconds"') == [(form, 0.5) for form in forms]
+
+
+def test_texts_are_labelled_by_their_folder_in_whatever_encoding(uploader: Uploader) -> None:
+    texts = {
+        "good/1.txt": "\ufeffTrès bien,\nmerci".encode(),
+        "bad/1.txt": "mauvais goût".encode("cp1252"),
+        "bad/2.txt": "pas bon".encode("utf-16"),
+        "bad/empty.txt": "",
+    }
+    made = uploader.take(packed(texts))
+    assert made.quarantined_rows == 0
+    assert rows(uploader, "label, text") == [
+        ("good", "Très bien,\nmerci"),
+        ("bad", "mauvais goût"),
+        ("bad", "pas bon"),
+        ("bad", None),
+    ]
+
+
+def test_what_is_damaged_is_quarantined_by_name_and_the_rest_is_taken(uploader: Uploader) -> None:
+    files: dict[str, str | bytes] = {f"a/{i}.png": picture() for i in range(12)}
+    files |= {"a/cut.png": picture()[:100], "read me.md": "# Pictures"}
+    made = uploader.take(packed(files))
+    assert (made.rows, made.quarantined_rows) == (12, 2)
+    assert made.rows + made.quarantined_rows == len(files)
+    found = reasons_by_file(uploader)
+    (cut,) = found["a/cut.png"]
+    assert cut.startswith("'a/cut.png' is a damaged picture: ")
+    assert found["read me.md"] == ["'read me.md' is no PNG or JPEG picture"]
+
+
+def test_a_member_that_cannot_be_unpacked_is_quarantined_alone(uploader: Uploader) -> None:
+    content = bytearray(packed({f"a/{i}.png": picture() for i in range(9)}))
+    place = content.index(b"a/4.png") + 60
+    content[place : place + 20] = bytes(20)
+    made = uploader.take(bytes(content))
+    assert (made.rows, made.quarantined_rows) == (8, 1)
+    ((message,),) = reasons_by_file(uploader).values()
+    assert message.startswith("'a/4.png' in 'people.csv' is damaged: ")
+
+
+def test_a_manifest_says_more_than_folders(uploader: Uploader) -> None:
+    manifest = 'Path;label;age;born\n1.png;"a;b";7;2020-01-02\nsub\\2.png;c;8;2020-01-03\n'
+    made = uploader.take(
+        packed({"x/list.csv": manifest, "x/1.png": picture(), "x/sub/2.png": picture()})
+    )
+    kinds = {column.name: column.type for column in made.schema.columns[:4]}
+    assert kinds == {"file": "text", "age": "integer", "born": "date", "label": "text"}
+    assert rows(uploader, "file, label, age, born::VARCHAR") == [
+        ("x/1.png", "a;b", 7, "2020-01-02"),
+        ("x/sub/2.png", "c", 8, "2020-01-03"),
+    ]
+
+
+def test_files_and_lines_of_the_manifest_that_do_not_meet_are_said(uploader: Uploader) -> None:
+    files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(12)}
+    lines = "".join(f"{i}.png,{i}\n" for i in range(1, 12))
+    files["m.csv"] = f"file,size\n{lines}gone.png,5\n3.png,9\n"
+    made = uploader.take(packed(files))
+    assert (made.rows, made.quarantined_rows) == (12, 2)
+    assert reasons_by_file(uploader) == {
+        "gone.png": ["'gone.png' is in line 13 of 'm.csv' and not in the archive"],
+        "3.png": ["'3.png' is in line 14 of 'm.csv' again; each file is listed once"],
+    }
+    assert "1 files are not in 'm.csv': its columns are missing there" in made.warnings
+    assert rows(uploader, "file, size")[:2] == [("0.png", None), ("1.png", 1)]
+
+
+def test_a_manifest_without_files_is_refused(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(packed({"m.csv": "fille,y\n1.png,2\n", "1.png": picture()}))
+    assert reason.message == (
+        "the manifest 'm.csv' has no column 'file' that names the files; did you mean 'fille'?"
+    )
+
+
+def test_nothing_but_damage_is_refused_whole(uploader: Uploader) -> None:
+    first, *others = uploader.refused(packed({"a.png": picture()[:99], "b.png": picture()[:99]}))
+    assert first.message == "'people.csv' holds no PNG or JPEG picture that can be read"
+    assert len(others) == 2
+
+
+def test_limits_are_those_of_the_upload(uploader: Uploader) -> None:
+    bomb = picture(Image.new("1", (20_000, 20_000)))
+    made = uploader.take(packed({"bomb.png": bomb} | {f"{i}.png": picture() for i in range(9)}))
+    assert (made.rows, made.quarantined_rows) == (9, 1)
+    assert reasons_by_file(uploader)["bomb.png"] == [
+        "'bomb.png' has more than 50,000,000 pixels; make it smaller"
+    ]
+
+
+def test_members_that_lead_out_of_the_archive_are_refused(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(packed({"../../etc/1.png": picture(), "2.png": picture()}))
+    assert reason.code == "odd_member"
+
+
+def test_several_tables_are_no_collection(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(packed({"a.csv": "x\n1\n", "b.csv": "x\n2\n"}))
+    assert reason.code == "several_tables"
+
+
+def test_where_pictures_cannot_be_opened_that_is_said(
+    uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "evergreen.media.picture_numbers", None)
+    (reason,) = uploader.refused(packed({"1.png": picture()}))
+    assert reason.message == "'people.csv' is an archive of files; a table is needed here"
+
+
+def test_tables_are_read_without_the_libraries_that_open_pictures() -> None:
+    probe = (
+        f"import sys; sys.path.insert(0, {str(PACKAGE)!r}); import {collection.__name__}, "
+        "evergreen.data.rows; print('PIL' in sys.modules, 'soundfile' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
