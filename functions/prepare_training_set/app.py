@@ -156,6 +156,13 @@ def describe(made: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "dropped_without_target": made.dropped_without_target,
         "labels": made.annotated.to_plain() if made.annotated else None,
         "split": made.split,
+        "holdout": {
+            "by": made.holdout.by,
+            "time": made.divided_by.time or None,
+            "group": made.divided_by.group or None,
+            "rows": int(made.training_set.holdout.sum()),
+            "together": asdict(made.holdout.together),
+        },
         "notes": list(made.notes),
         "steps": [asdict(step) for step in made.steps],
         "joins": [asdict(join) for join in made.joins],

@@ -92,14 +92,6 @@ def test_no_column_left_is_refused_with_all_reasons(workshop: Workshop) -> None:
     )
 
 
-def test_a_moment_without_a_declared_time_is_pointed_out(workshop: Workshop) -> None:
-    rows = hundred("i % 7 AS x, DATE '2020-01-01' + i::INTEGER AS day")
-    assert any("declare preparation.time" in note for note in workshop.prepare(rows).notes)
-    assert not any(
-        "declare preparation.time" in note for note in workshop.prepare(rows, time="day").notes
-    )
-
-
 def test_parts_with_other_columns_are_one_dataset(workshop: Workshop) -> None:
     made = workshop.prepare(
         [hundred("i % 7 AS x", 60), hundred("i % 5 + 0.5 AS x, i % 3 AS extra", 40)]

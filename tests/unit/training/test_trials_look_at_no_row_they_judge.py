@@ -48,6 +48,19 @@ def test_groups_stay_on_one_side(task: Task) -> None:
         assert not set(rows.groups[fold.learn]) & set(rows.groups[fold.judge])
 
 
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("pairs", [1, 3, 40])
+def test_copies_stay_on_one_side_among_rows_that_have_none(task: Task, pairs: int) -> None:
+    rows = training_set(task)
+    groups = np.arange(len(rows))
+    groups[pairs : 2 * pairs] = groups[:pairs]
+    folds = split(replace(rows, groups=groups), 4, seed=1)
+    assert judged(folds) == list(range(len(rows)))
+    for fold in folds:
+        assert not set(groups[fold.learn]) & set(groups[fold.judge])
+        assert abs(len(fold.judge) - len(rows) / 4) <= pairs + 1
+
+
 @pytest.mark.parametrize("groups", [0, 300])
 def test_ordered_rows_are_judged_from_their_past_only(groups: int) -> None:
     rows = training_set(Task.BINARY, ordered=True, groups=groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import duckdb
 import numpy as np
@@ -12,20 +13,51 @@ from evergreen.contracts.project_file import Preparation
 from evergreen.data.engine import identifier
 from evergreen.data.parquet_columns import column_type
 from evergreen.features.columnar import Columnar, fetch_column
+from evergreen.features.components import components, pairs_of_equal
+from evergreen.features.duplicates import Duplicates, find_duplicates
 from evergreen.features.feedback import HAPPENED_AT
 from evergreen.features.refusal import PreparationRefusedError
-from evergreen.features.split import drawn, newest, row_hashes, strata_of
+from evergreen.features.split import drawn, newest, strata_of
 from evergreen.features.workbench import ROW, Table
 
 
 @dataclass(frozen=True)
+class Together:
+    """Rows that say the same and are kept on one side: how many, in how many units.
+
+    `left_out`: rows of the holdout that repeat an older row, and are neither learned from nor
+    judged by.
+    """
+
+    rows: int
+    units: int
+    largest: int
+    left_out: int = 0
+
+    @staticmethod
+    def of(units: NDArray[np.int64], left_out: int = 0) -> Together:
+        """Count units of two and more rows."""
+        sizes = np.bincount(units, minlength=1)
+        several = sizes[sizes > 1]
+        largest = int(several.max()) if several.size else 0
+        return Together(int(several.sum()), int(several.size), largest, left_out)
+
+
+@dataclass(frozen=True)
 class Holdout:
-    """`held`: bool (rows,). `groups`: int64 (rows,) or empty. `ordered`: rows are in time order."""
+    """How rows are divided.
+
+    `held`: bool (rows,). `kept`: bool (rows,), False for rows that are neither learned from nor
+    judged by. `groups`: int64 (rows,) or empty. `ordered`: rows are in time order.
+    """
 
     held: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
     groups: NDArray[np.int64]
     ordered: bool
+    by: Literal["time", "group", "random"]
     sentence: str
+    together: Together
     notes: tuple[str, ...] = ()
 
 
@@ -37,32 +69,86 @@ def hold_out(
     encoded: Columnar,
     seed: int,
 ) -> Holdout:
-    """Hold out the newest rows where a time is declared, whole groups, or a stratified draw.
+    """Hold out the newest rows where there is a time, whole groups, or a stratified draw.
 
-    `table` is in time order where a time is declared; `target` as in TrainingSet.
+    `table` is in time order where there is a time; `target` as in TrainingSet. Rows that are
+    copies of each other are never divided, whatever divides them.
     """
+    alike = find_duplicates(encoded)
     groups = _groups(connection, table, declared.group or None)
-    notes: tuple[str, ...] = ()
+    notes = alike.notes
     if declared.time:
         held = newest(_times(connection, table, declared.time), declared.holdout)
         if held is not None:
             first = _first_time(connection, table, declared.time, int(np.argmax(held)))
             said = f"by time: the newest {_share(held)}, from {first} on, are held out"
-            return Holdout(held, _numbered(groups), ordered=True, sentence=said)
-        notes = (f"all rows have the same '{declared.time}', so that time cannot divide them",)
+            return _by_time(held, alike, groups, said)
+        notes += (f"all rows have the same '{declared.time}', so that time cannot divide them",)
     if groups.size:
-        held = drawn(groups, np.zeros(len(groups), dtype=np.int64), declared.holdout, seed)
+        units = _joined(groups, alike.units)
+        none = np.zeros(len(groups), dtype=np.int64)
+        held = drawn(units, none, declared.holdout, seed, groups)
         out = len(np.unique(groups[held]))
         said = (
             f"by group: {out:,} of {len(np.unique(groups)):,} values of '{declared.group}', with "
             f"{_share(held)}, are held out"
         )
-        return Holdout(held, _numbered(groups), ordered=False, sentence=said, notes=notes)
-    hashes = row_hashes(encoded.numbers, encoded.text_hashes)
-    held = drawn(hashes, strata_of(target), declared.holdout, seed)
-    within = "classes" if target.dtype == np.int64 else "tenths of the target"
-    said = f"at random within {within}, equal rows together: {_share(held)} are held out"
-    return Holdout(held, np.empty(0, dtype=np.int64), ordered=False, sentence=said, notes=notes)
+        by: Literal["group", "random"] = "group"
+    else:
+        units, by = alike.units, "random"
+        held = drawn(units, strata_of(target), declared.holdout, seed, alike.equal)
+        within = "classes" if target.dtype == np.int64 else "tenths of the target"
+        said = f"at random within {within}, equal rows together: {_share(held)} are held out"
+    together = Together.of(alike.units)
+    if together.rows:
+        copies = (
+            f"{together.rows:,} rows are equal to another or nearly a copy of it, in "
+            f"{together.units:,} sets, the largest of {together.largest:,}: each stays on one side"
+        )
+        notes += (copies,)
+    every = np.ones(len(held), dtype=bool)
+    return Holdout(held, every, _numbered(units), False, by, said, together, notes)  # noqa: FBT003
+
+
+def _by_time(
+    held: NDArray[np.bool_], alike: Duplicates, groups: NDArray[np.uint64], said: str
+) -> Holdout:
+    """The newest rows but for copies of older ones, which only show what a model remembers.
+
+    Rows that are equal by chance, because they have few columns of few values, are no copies: the
+    future repeats them too.
+    """
+    repeated = held & np.isin(alike.copies, alike.copies[~held])
+    notes = alike.notes
+    if (repeated == held).all():
+        repeated[:] = False
+        notes += ("all rows that are held out repeat older ones: the holdout tells little",)
+    together = Together.of(alike.copies, int(repeated.sum()))
+    if together.rows:
+        copies = (
+            f"{together.rows:,} rows are copies of another, exactly or nearly; "
+            f"{together.left_out:,} that are held out repeat an older row and are left out"
+        )
+        notes += (copies,)
+    units = _numbered(_joined(groups, alike.copies))
+    return Holdout(
+        held,
+        ~repeated,
+        units,
+        ordered=True,
+        by="time",
+        sentence=said,
+        together=together,
+        notes=notes,
+    )
+
+
+def _joined(groups: NDArray[np.uint64], units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units of rows that share a group, or a unit, or are connected by both."""
+    if not groups.size:
+        return units
+    pairs = np.concatenate([pairs_of_equal(groups), pairs_of_equal(units.astype(np.uint64))])
+    return components(len(units), pairs)
 
 
 def time_of(table: Table, name: str, hidden: bool) -> str:  # noqa: FBT001
@@ -118,10 +204,10 @@ def _groups(
     return np.asarray(fetched["g"], dtype=np.uint64)
 
 
-def _numbered(groups: NDArray[np.uint64]) -> NDArray[np.int64]:
-    if not groups.size:
-        return np.empty(0, dtype=np.int64)
-    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+def _numbered(units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of units, or nothing where each row is one."""
+    names, numbers = np.unique(units, return_inverse=True)
+    return numbers.astype(np.int64) if len(names) < len(units) else np.empty(0, dtype=np.int64)
 
 
 def _share(held: NDArray[np.bool_]) -> str:

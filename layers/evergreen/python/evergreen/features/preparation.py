@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.contracts.project_file import ProjectFile
+from evergreen.contracts.project_file import Preparation, ProjectFile
 from evergreen.data.engine import connect, identifier, literal, lock, one_value
 from evergreen.data.parts import rows_of
 from evergreen.data.schema import SchemaConflictError
@@ -20,7 +20,8 @@ from evergreen.features.columns import Chosen, choose_columns, seen_in_training
 from evergreen.features.feedback import with_feedback
 from evergreen.features.holdout import TIME, Holdout, hold_out, time_of
 from evergreen.features.refusal import PreparationRefusedError
-from evergreen.features.signature import Kind, Signature, Task
+from evergreen.features.signature import Signature, Task
+from evergreen.features.split_choice import choose_split
 from evergreen.features.steps import Prepared as Stepped
 from evergreen.features.steps import run_steps
 from evergreen.features.target import Target, find_target
@@ -49,6 +50,7 @@ FEW_ROWS = 10
 class Prepared:
     """A training set and how it came about: `rows` of it, what was left out, and why.
 
+    `divided_by`: the declared preparation with the time or group that the data suggested.
     `annotated`: what became of labels that were uploaded as a dataset of their own.
     """
 
@@ -56,10 +58,16 @@ class Prepared:
     rows: int
     dropped_without_target: int
     notes: tuple[str, ...]
-    split: str
+    holdout: Holdout
+    divided_by: Preparation
     joins: tuple[JoinReport, ...]
     steps: tuple[StepReport, ...]
     annotated: Annotated | None = None
+
+    @property
+    def split(self) -> str:
+        """In words, which rows are held out."""
+        return self.holdout.sentence
 
 
 def prepare(
@@ -105,7 +113,10 @@ class _Preparation:
     ) -> Prepared:
         """From parts to training set."""
         rows, done, annotated = self._stepped(datasets)
-        notes = done.notes
+        self.project, said = choose_split(
+            self.connection, rows, self.project, len(datasets[self.project.dataset])
+        )
+        notes = done.notes + said
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
@@ -124,10 +135,10 @@ class _Preparation:
         holdout = hold_out(
             self.connection, ordered, self.project.preparation, values, encoded, self.seed
         )
-        kept = np.ones(len(holdout.held), dtype=bool)
+        kept = holdout.kept
         if annotated:
             notes += annotated.notes
-            holdout, kept, said = without_choice(self.connection, ordered, encoded, holdout)
+            holdout, kept, said = without_choice(self.connection, ordered, holdout)
             notes += said
         known = _known(values, target, holdout, kept)
         seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
@@ -143,13 +154,14 @@ class _Preparation:
         )
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
-        notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made, self.project)]
+        notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made)]
         return Prepared(
             made,
             len(made),
             dropped,
             tuple(notes),
-            holdout.sentence,
+            holdout,
+            self.project.preparation,
             tuple(done.joins),
             tuple(done.steps),
             annotated,
@@ -303,15 +315,9 @@ def _known(
     return _Known(tuple(target.classes[i] for i in there), renumbered[places], kept, notes)
 
 
-def _advice(made: TrainingSet, project: ProjectFile) -> list[str]:
+def _advice(made: TrainingSet) -> list[str]:
     """What an owner should know and may want to change."""
-    notes = []
-    moments = [column.name for column in made.signature.columns if column.kind is Kind.MOMENT]
-    if moments and project.preparation.time is None:
-        notes.append(
-            f"'{moments[0]}' is a time: if the model is to answer for later times, declare "
-            f"preparation.time, and the newest rows are held out"
-        )
+    notes: list[str] = []
     if made.is_classification:
         counts = np.bincount(
             made.part(holdout=False).target.astype(np.int64), minlength=len(made.signature.classes)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+ROOM = 1.25
+"""So many times its share may be held out, rather than let go what was held out before."""
+
 STRATA = 10
 """A number to predict is divided into so many strata of equal size."""
 
@@ -25,29 +28,57 @@ def newest(times: NDArray[np.float64], share: float) -> NDArray[np.bool_] | None
 
 
 def drawn(
-    units: NDArray[np.uint64], strata: NDArray[np.int64], share: float, seed: int
+    units: NDArray[np.int64] | NDArray[np.uint64],
+    strata: NDArray[np.int64],
+    share: float,
+    seed: int,
+    names: NDArray[np.uint64] | None = None,
 ) -> NDArray[np.bool_]:
     """A draw of about `share` of each stratum; rows of one unit stay together.
 
-    `units`: uint64 (rows,), hashes of what must not be divided; `strata`: int64 (rows,). A unit
-    belongs to the stratum of its first row. Every stratum of two or more units has at least one
-    to learn from. The draw is by hash and `seed` alone: when rows are added, those that were held
-    out stay held out but for a few at the margin, so that no later model learns from them.
+    `units`: (rows,), what must not be divided; `names`: uint64 (rows,), hashes that rows keep when
+    others are added (the units, if left out); `strata`: int64 (rows,). A unit belongs to the
+    stratum of its first row. Every stratum of two or more units has at least one to learn from.
+
+    The draw is by names and `seed` alone: when rows are added, those that were held out stay held
+    out but for a few at the margin, so that no later model learns from them. First names are drawn
+    as if each were a unit; then every unit with a drawn name is held out, so that it stays so when
+    a row joins it. That is more than the share where units have many names, up to ROOM times it.
     """
+    own = units.astype(np.uint64) if names is None else names
+    lots = mixed(own ^ np.uint64(seed % 2**64))
+    every = np.ones(len(units), dtype=bool)
+    held = _first(own, strata, lots, share, 1, every)
+    return held if names is None else _first(units, strata, lots, share, ROOM, held)
+
+
+def _first(
+    units: NDArray[np.int64] | NDArray[np.uint64],
+    strata: NDArray[np.int64],
+    lots: NDArray[np.uint64],
+    share: float,
+    room: float,
+    drawn: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Of the units with a `drawn` row those with the least lots, up to `room` times the share."""
     names, first, place = np.unique(units, return_index=True, return_inverse=True)
-    sizes = np.bincount(place)
-    stratum = strata[first]
+    sizes, stratum = np.bincount(place), strata[first]
+    lot = np.full(len(names), np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(lot, place, lots)
+    among = np.zeros(len(names), dtype=bool)
+    among[place[drawn]] = True
     total = np.bincount(stratum, weights=sizes)
     several = np.bincount(stratum) > 1
     quota = np.where(several, np.maximum(np.round(share * total), 1), 0)
     # Units too large for the quota come last: they would keep the others from being drawn.
     large = sizes > quota[stratum]
-    order = np.lexsort((mixed(names ^ np.uint64(seed % 2**64)), large, stratum))
+    order = np.lexsort((lot, large, ~among, stratum))
     ordered = stratum[order]
     running = np.cumsum(sizes[order])
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     before = np.repeat(running[starts] - sizes[order][starts], np.diff([*starts, len(order)]))
-    chosen = running - before <= quota[ordered]
+    most = np.where(large, quota[stratum], np.floor(room * quota)[stratum])[order]
+    chosen = among[order] & (running - before <= most)
     chosen[np.append(starts[1:], len(order)) - 1] = False
     if not chosen.any() and len(names) > 1:
         chosen[np.argmin(sizes[order])] = True

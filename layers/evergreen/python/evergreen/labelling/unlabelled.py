@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.engine import identifier
-from evergreen.features.columnar import Columnar, fetch_column
+from evergreen.features.columnar import fetch_column
 from evergreen.features.feedback import HAPPENED_AT
 from evergreen.features.holdout import Holdout
-from evergreen.features.split import row_hashes
 from evergreen.features.steps import ROW, Table
 from evergreen.labelling.annotation import KEYS
 
@@ -56,7 +55,7 @@ def with_unlabelled(project: ProjectFile, labelled: str, columns: str, place: st
 
 
 def without_choice(
-    connection: duckdb.DuckDBPyConnection, ordered: Table, encoded: Columnar, holdout: Holdout
+    connection: duckdb.DuckDBPyConnection, ordered: Table, holdout: Holdout
 ) -> tuple[Holdout, NDArray[np.bool_], list[str]]:
     """A holdout without the rows that were labelled because a model was uncertain of them.
 
@@ -65,21 +64,21 @@ def without_choice(
     belongs to it must not be learned from either, and they are left out. Also gives the rows that
     are kept, (rows,).
     """
-    kept = np.ones(len(holdout.held), dtype=bool)
+    kept = holdout.kept
     row = identifier(ROW)
     flag = f"CAST({row} IN (SELECT {row} FROM {KEYS} WHERE by_choice) AS INT)"
     chosen = (fetch_column(connection, ordered.name, flag) > 0) & holdout.held
     if not chosen.any():
         return holdout, kept, []
     held = holdout.held & ~chosen
-    if holdout.ordered or holdout.groups.size:
-        kept &= ~chosen
-    else:
-        hashes = row_hashes(encoded.numbers, encoded.text_hashes)
-        kept &= ~(chosen & np.isin(hashes, hashes[held]))
+    belongs = chosen
+    if not holdout.ordered:
+        groups = holdout.groups
+        belongs = chosen & np.isin(groups, groups[held]) if groups.size else chosen & ~chosen
+    kept = kept & ~belongs
     said = (
         f"{chosen.sum():,} rows were labelled because the model was uncertain of them, and are not "
-        f"held out, where they would count as if they were usual; {(~kept).sum():,} of them belong "
+        f"held out, where they would count as if they were usual; {belongs.sum():,} of them belong "
         "with rows that are, and are not learned from either"
     )
     return replace(holdout, held=held), kept, [said]
