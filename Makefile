@@ -1,7 +1,7 @@
 # Everything that can be done with a checkout. `make` lists it. GNU make 3.81 or newer, Python 3.11 or newer.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down deploy-local test test-sam bench lint types check build lock clean
+.PHONY: help setup demo up down deploy-local test test-hostile test-sam bench lint types check build lock clean
 
 # The first interpreter that really runs, is new enough and can make a virtual environment: a name on
 # the PATH may be a shim without an interpreter behind it, or Debian's python3 without python3-venv.
@@ -77,6 +77,9 @@ bench: .venv/.local ## Measure how long the journey and one prediction take
 
 test: .venv/.dev ## Run unit, integration and local-cloud tests
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-hostile: .venv/.dev ## Upload everything hostile, the large things too
+	@.venv/bin/python -m pytest tests/hostile -m "slow or not slow" $(ARGS)
 
 test-sam: .venv/.dev .venv-sam/.installed ## Build with SAM, then run every function in Lambda's container
 	@.venv/bin/python -m pytest tests/sam $(ARGS)

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.checks import Expected
 from evergreen.data.ingestion import UploadRefusedError, ingest
+from evergreen.data.limits import Limits
 from evergreen.data.observations import Observed, together
+from evergreen.data.refusal import printable
 from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
@@ -31,8 +34,6 @@ from evergreen.registry.identity import (
     part_quarantine_key,
     upload_quarantine_key,
 )
-
-MAXIMUM_BYTES = 4 * 1024**3
 
 MOST_WARNINGS = 50
 """An event carries at most 256 KB."""
@@ -49,14 +50,16 @@ def take(message: Message) -> None:
     try:
         project, dataset = dataset_of_upload(upload.key)
     except KeyRefusedError as error:
-        quarantine(message, upload, "unknown", "unknown", [{"message": str(error)}])
+        reason = {"code": "bad_key", "message": printable(str(error), 500)}
+        quarantine(message, upload, "unknown", "unknown", [reason])
         return
     with tempfile.TemporaryDirectory() as directory:
         try:
-            source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_BYTES)
+            source = fetch_upload(upload, Path(directory, "source"), limits().upload_bytes)
             part = derive_part(message, upload, project, dataset, source)
         except UploadTooLargeError as error:
-            quarantine(message, upload, project, dataset, [{"message": str(error)}])
+            reason = {"code": "too_large", "message": printable(str(error), 500)}
+            quarantine(message, upload, project, dataset, [reason])
             return
         if "refused" in part:
             quarantine(message, upload, project, dataset, part["refused"])
@@ -102,6 +105,7 @@ def derive_part(
         "before": digest_of(before.to_plain()) if before else None,
         "required": required,
         "expected": digest_of(expected.identity),
+        "limits": asdict(limits()),
     }
 
     def work(derivation: Derivation) -> Outcome:
@@ -116,6 +120,7 @@ def derive_part(
                 required=required,
                 expected=expected,
                 destination_quarantine=refused,
+                limits=limits(),
             )
         except UploadRefusedError as error:
             return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
@@ -144,6 +149,11 @@ def derive_part(
     made = stage.derive(message, project, inputs, work)
     source_object = {"key": upload.key, "version_id": upload.version_id}
     return {**made, **source_object, "content": content, "judged": judged}
+
+
+def limits() -> Limits:
+    """How large an upload may be in this deployment."""
+    return Limits.from_setting(stage.settings.environment.get("UPLOAD_LIMITS", ""))
 
 
 def moment_of(message: Message) -> datetime:

@@ -27,14 +27,16 @@ class Raw(str):
     __slots__ = ()
 
 
-def workbook(*sheets: Sequence[Sequence[Any]], parts: Mapping[str, str] | None = None) -> bytes:
+def workbook(
+    *sheets: Sequence[Sequence[Any]], parts: Mapping[str, str | bytes] | None = None
+) -> bytes:
     """A file with these sheets, called First, Second …"""
     names = ("First", "Second", "Third")[: len(sheets)]
     links = "".join(
         f'<Relationship Id="rId{n}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>'
         for n in range(1, len(sheets) + 1)
     )
-    content = {
+    content: dict[str, str | bytes] = {
         "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types">'
         '<Default Extension="xml" ContentType="application/xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '

@@ -51,6 +51,14 @@ def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     clients._session.cache_clear()
 
 
+def test_a_large_record_of_a_wide_dataset_is_got_back(table: Table) -> None:
+    body = {"schema": [{"name": f"column {i}", "type": "number"} for i in range(20_000)]}
+    assert table.put("p", "s", body, expected=0)
+    record = table.get("p", "s")
+    assert record is not None
+    assert dict(record.body) == body
+
+
 def test_what_was_put_is_got(table: Table) -> None:
     assert table.put("p", "s", {"a": [1, 2.5, None, "ä"]}, expected=0)
     record = table.get("p", "s")

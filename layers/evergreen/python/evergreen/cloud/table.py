@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,9 +14,12 @@ from evergreen.registry.ports import Record
 MAXIMUM_BODY_BYTES = 390_000
 """DynamoDB takes 400 KB an item; larger things belong in the lake."""
 
+PLAIN_BODY_BYTES = 100_000
+"""Larger bodies are packed: the schemas of wide datasets repeat themselves."""
+
 
 class DynamoTable:
-    """Records as items: `pk`, `sk`, `version`, `body` (JSON).
+    """Records as items: `pk`, `sk`, `version`, `body` (JSON, packed by zlib if it is large).
 
     While work is in progress also `open` and `lease_until`: the sparse index of unfinished work.
     """
@@ -40,14 +44,11 @@ class DynamoTable:
         open_until: float | None = None,
     ) -> bool:
         """See Table."""
-        text = json.dumps(dict(body), allow_nan=False, ensure_ascii=False)
-        if len(text.encode()) > MAXIMUM_BODY_BYTES:
-            raise ValueError(f"record {pk} {sk} has {len(text):,} characters: too large an item")
         item: dict[str, Any] = {
             "pk": {"S": pk},
             "sk": {"S": sk},
             "version": {"N": str(expected + 1)},
-            "body": {"S": text},
+            "body": _written(body, f"{pk} {sk}"),
         }
         if open_until is not None:
             item |= {"open": {"S": "open"}, "lease_until": {"N": str(Decimal(str(open_until)))}}
@@ -105,7 +106,18 @@ class DynamoTable:
         return [_record(item) for page in pages for item in page["Items"]]
 
 
+def _written(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    text = json.dumps(dict(body), allow_nan=False, ensure_ascii=False)
+    content = text.encode()
+    if len(content) <= PLAIN_BODY_BYTES:
+        return {"S": text}
+    packed = zlib.compress(content)
+    if len(packed) > MAXIMUM_BODY_BYTES:
+        raise ValueError(f"record {name} has {len(packed):,} bytes packed: too large an item")
+    return {"B": packed}
+
+
 def _record(item: Mapping[str, Any]) -> Record:
-    return Record(
-        item["pk"]["S"], item["sk"]["S"], int(item["version"]["N"]), json.loads(item["body"]["S"])
-    )
+    body = item["body"]
+    text = body["S"] if "S" in body else zlib.decompress(body["B"])
+    return Record(item["pk"]["S"], item["sk"]["S"], int(item["version"]["N"]), json.loads(text))

@@ -8,6 +8,8 @@ from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, UploadRefusedError, printable, shortened
 
 LONGEST_NAME = 200
+LONGEST_NAMES = 200_000
+"""Characters; the schema of a dataset is kept with each of its parts."""
 
 
 def column_names(
@@ -36,6 +38,9 @@ def column_names(
             )
             reasons.append(Reason("duplicate_column", message, printable(column), line))
         names.append(column)
+    if sum(map(len, names)) > LONGEST_NAMES:
+        what = f"the names of the columns have more than {LONGEST_NAMES:,} characters together"
+        reasons.append(Reason("bad_column_name", what, line=line))
     if reasons:
         raise UploadRefusedError(reasons)
     return tuple(names), tuple(warnings)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+
+from evergreen.data.refusal import Reason, UploadRefusedError
 
 MEMORY_LIMIT = "600MB"
 """What DuckDB may hold before it spills; the interpreter and copies made for NumPy come on top."""
@@ -27,6 +30,22 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+@contextmanager
+def within_memory(name: str) -> Iterator[None]:
+    """Refuse the file called `name` if the engine runs out of its memory, or of scratch, over it.
+
+    What the engine may hold is fixed, so that trying again would not help.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        message = (
+            f"'{name}' cannot be taken within {MEMORY_LIMIT} of memory: its values are too long or "
+            "its columns too many; divide it"
+        )
+        raise UploadRefusedError([Reason("too_large", message)]) from error
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:

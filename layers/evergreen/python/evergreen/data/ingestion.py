@@ -14,7 +14,7 @@ import duckdb
 from evergreen.data.anomalies import Anomaly
 from evergreen.data.checks import NOTHING_EXPECTED, Checked, Expected, check, ragged
 from evergreen.data.declared import markers_of, with_declared
-from evergreen.data.engine import connect, literal, lock, one_value, parquet
+from evergreen.data.engine import connect, literal, lock, one_value, parquet, within_memory
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
@@ -88,7 +88,7 @@ def ingest(
             work = _Ingestion(
                 connection, name, scratch, destination, quarantine, before, expected, limits
             )
-            with _removed_if_refused(destination, quarantine):
+            with _removed_if_refused(destination, quarantine), within_memory(name):
                 return work.run(source, with_declared(known, expected.declaration), required)
 
 

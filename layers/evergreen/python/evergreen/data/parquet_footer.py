@@ -64,7 +64,7 @@ def footer(path: Path, _: Path) -> dict[str, Any]:
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
-        raise UnreadableError(str(error).splitlines()[0]) from error
+        raise UnreadableError(str(error).splitlines()[0].split(" Error: ", 1)[-1]) from error
     return {
         "names": _tops([(str(name), int(children)) for name, children in schema]),
         "leaves": sum(children == 0 for _, children in schema),

@@ -20,6 +20,7 @@ from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, prin
 MOST_REJECTED = 100_000
 """Records beyond that are counted by refusing the file: nobody repairs so many by hand."""
 
+SHOWN = 5
 RAW_CHARACTERS = 4_000
 """Characters of a rejected record that are kept."""
 
@@ -163,6 +164,11 @@ class Records:
     ) -> ParquetFile:
         """The records as typed columns; raises UploadRefusedError if their names cannot be used."""
         self._file.close()
+        if not self.rows:
+            found = f"{len(self.rejected):,} that cannot be taken" if self.rejected else "none"
+            message = f"'{self._name}' has no {self._place}s of a table: there are {found}"
+            shown = [reason for row in self.rejected[:SHOWN] for reason in row.reasons]
+            raise UploadRefusedError([Reason("no_rows", message), *shown])
         names, said = column_names(self._names, self._name, None, self._limits)
         loose, columns = set(), [f"c0 AS {identifier(LINE)}"]
         for place, (column, kinds) in enumerate(zip(names, self._kinds, strict=True), start=1):

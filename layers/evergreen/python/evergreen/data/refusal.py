@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 
+MOST_REASONS = 50
+"""What the owner of a file reads, and what one event carries."""
+
 LONGEST_VALUE = 80
 """Characters of a value that a reason repeats."""
 
@@ -40,10 +43,12 @@ class RejectedRow:
 
 
 class UploadRefusedError(ValueError):
-    """A file was refused whole; `reasons` holds everything that is wrong with it."""
+    """A file was refused whole; `reasons` holds what is wrong with it, so many things at most."""
 
     def __init__(self, reasons: Sequence[Reason]) -> None:
-        self.reasons = tuple(reasons)
+        more = len(reasons) - MOST_REASONS
+        rest = (Reason("more", f"and {more:,} more reasons like these"),) if more > 0 else ()
+        self.reasons = (*reasons[:MOST_REASONS], *rest)
         super().__init__("; ".join(reason.message for reason in self.reasons))
 
 
@@ -53,7 +58,7 @@ def shortened(value: str) -> str:
     return line if len(line) <= LONGEST_VALUE else f"{line[: LONGEST_VALUE - 1]}…"
 
 
-def printable(name: str) -> str:
+def printable(name: str, longest: int = LONGEST_VALUE) -> str:
     r"""A name that somebody made up, as a message may hold it: no controls, no endless length.
 
     >>> print(printable("a\x1b[31m/../\u202etxt.csv"))
@@ -62,7 +67,7 @@ def printable(name: str) -> str:
     escaped = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in name
     )
-    return escaped if len(escaped) <= LONGEST_VALUE else f"{escaped[: LONGEST_VALUE - 1]}…"
+    return escaped if len(escaped) <= longest else f"{escaped[: longest - 1]}…"
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.data.engine import connect, identifier, literal
+from evergreen.data.engine import connect, identifier, literal, within_memory
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.schema import SQL_TYPES, ColumnSchema, ColumnType, Schema
@@ -42,10 +42,14 @@ def read_rows(
 
     Values are float, int, bool, str, date, datetime or None. `types` says what columns are where
     the file alone could be misread (an id of digits is text). Every row is given or none: raises
-    UploadRefusedError with all reasons, before the first row, if any row cannot be read.
+    UploadRefusedError with the reasons, before the first row, if any row cannot be read.
     """
     known = Schema(tuple(ColumnSchema(column, kind) for column, kind in (types or {}).items()))
-    with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        connect(Path(directory)) as connection,
+        within_memory(name),
+    ):
         file = recognise(connection, path, name, Path(directory), limits)
         made = understand(connection, file, name, Path(directory), known=known)
         if made.quarantined_rows:

@@ -197,7 +197,7 @@ def _text(upload: Upload) -> ParquetFile | DelimitedFile:
 def _json_array(upload: Upload) -> ParquetFile:
     with upload.records("record") as records:
         json_records.read_array(upload.path, upload.name, records, upload.limits)
-        return _of_json(upload, records)
+        return records.as_parquet(upload.connection)
 
 
 def _json_lines(upload: Upload) -> ParquetFile:
@@ -209,18 +209,7 @@ def _json_lines(upload: Upload) -> ParquetFile:
         raise _refused("not_a_table", message)
     with upload.records("line") as records:
         json_records.read_lines(upload.path, records, upload.limits)
-        return _of_json(upload, records)
-
-
-def _of_json(upload: Upload, records: Records) -> ParquetFile:
-    if not records.rows:
-        raise UploadRefusedError(
-            [
-                Reason("no_rows", f"'{upload.name}' holds no JSON records; {ACCEPTED}"),
-                *(reason for row in records.rejected[:5] for reason in row.reasons),
-            ]
-        )
-    return records.as_parquet(upload.connection)
+        return records.as_parquet(upload.connection)
 
 
 FORMATS: tuple[tuple[bytes, Callable[[Upload], ParquetFile | DelimitedFile]], ...] = (

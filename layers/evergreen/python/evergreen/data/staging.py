@@ -12,7 +12,7 @@ from evergreen.data.declared import markers_of
 from evergreen.data.engine import identifier, literal, one_value, parquet
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.readings import cleaned
-from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.schema import Schema
 
 ROW = "file_row_number"
@@ -23,6 +23,7 @@ MOST_REJECTED = 100_000
 BUFFER_BYTES = 32_000_000
 RAW_BYTES = 64 << 20
 RAW_CHARACTERS = 500
+LONGEST = 300
 """The texts of bad rows are kept whole up to so many bytes together, else their beginnings."""
 
 
@@ -52,7 +53,12 @@ def stage_parquet(connection: duckdb.DuckDBPyConnection, file: ParquetFile, name
         described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         # With the row numbers that are read later: a column of that name is told now.
         numbered = parquet([file.path], f", {ROW} = true")
-        rows = one_value(connection, f"SELECT count({ROW}) FROM {numbered}")
+        # Every value once: what is wrong in a page shows only when it is unpacked.
+        rows = one_value(
+            connection, f"SELECT count({ROW}), bit_xor(hash(whole)) FROM {numbered} AS whole"
+        )
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise UploadRefusedError([_damaged(file.path, name, error)]) from error
     types = {str(column): str(kind) for column, kind, *_ in described}
@@ -81,6 +87,8 @@ def stage_delimited(
             f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} (FORMAT parquet)"
         )
         rejected = rejected_rows(connection, file)
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise UploadRefusedError([_damaged(file.path, name, error)]) from error
     rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
@@ -115,8 +123,8 @@ def _buffer(file: DelimitedFile) -> int:
 
 
 def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
-    first = str(error).splitlines()[0].replace(str(path), name)
-    return Reason("not_a_table", f"'{name}' is damaged or no table: {first}")
+    first = str(error).splitlines()[0].split(" Error: ", 1)[-1].replace(str(path), name)
+    return Reason("damaged", f"'{name}' is damaged or no table: {printable(first, LONGEST)}")
 
 
 def rejected_rows(
