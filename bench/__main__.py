@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from bench import ingestion, local_cloud
+from bench import ingestion, local_cloud, online
 from bench.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[Console], list[Figure]]] = {
     "journey": local_cloud.measure,
     "ingestion": ingestion.measure,
+    "online": online.measure,
 }
 
 

@@ -2,11 +2,12 @@
 
 import json
 import tempfile
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from evergreen.cloud.event_table import DynamoEventStore
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import BatchRefused, BatchScored
@@ -24,6 +25,7 @@ from evergreen.registry.identity import (
 )
 from evergreen.serving.answers import answers
 from evergreen.serving.graph import ServingGraph
+from evergreen.serving.lookups import look_up
 from evergreen.serving.requests import MAXIMUM_ROWS, RequestInvalidError, read_request
 
 MAXIMUM_BYTES = 1024**3
@@ -45,20 +47,25 @@ def take(message: Message) -> None:
         stage.say(message, BatchRefused(project=project, key=upload.key, problem=problem))
         return
     model = str(alias.body["model"])
+    signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
+    # Features change while the bytes do not: each upload asks anew, a redelivered one does not.
+    asked_at = {"asked_at": message.body["time"]} if signature.lookups else {}
     with tempfile.TemporaryDirectory() as directory:
         try:
             source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_BYTES)
-            inputs = {"model": model, "content": digest_of_file(source), "key": upload.key}
-            stage.derive(message, project, inputs, lambda work: score(work, project, model, source))
+            content = digest_of_file(source)
+            inputs = {"model": model, "content": content, "key": upload.key, **asked_at}
+            stage.derive(
+                message, project, inputs, lambda work: score(work, project, signature, source)
+            )
         except (UploadTooLargeError, UploadRefusedError, RequestInvalidError) as error:
             refused = BatchRefused(project=project, key=upload.key, problem=str(error))
             stage.say(message, refused)
 
 
-def score(derivation: Derivation, project: str, model: str, source: Path) -> Outcome:
+def score(derivation: Derivation, project: str, signature: Signature, source: Path) -> Outcome:
     """Answer every row, in the file's order; raises RequestInvalidError for a wrong row."""
-    key = str(derivation.inputs["key"])
-    signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
+    key, model = str(derivation.inputs["key"]), str(derivation.inputs["model"])
     graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
     rows = iter(read_rows(source, key))
     scored: list[dict[str, Any]] = []
@@ -68,6 +75,10 @@ def score(derivation: Derivation, project: str, model: str, source: Path) -> Out
             request = read_request(
                 json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
             )
+            if signature.lookups:
+                store = DynamoEventStore(stage.settings["FEATURE_TABLE"])
+                now = datetime.fromisoformat(derivation.inputs["asked_at"])
+                request = look_up(request, signature, project, store, now)
         except RequestInvalidError as error:
             raise RequestInvalidError(
                 error.field, f"{error.problem} (rows count from 0 after row {len(scored)})"

@@ -12,47 +12,8 @@ from typing import Any
 
 import pytest
 
+from bench.online_shop import PROJECT, orders, payment, payments
 from evergreen.data.engine import connect, literal
-
-PROJECT = """
-project: shop
-dataset: orders
-target: returned
-goals: {accuracy: 0.5}
-preparation: {time: asked_at, steps: [{features: [customer_spend]}]}
-features:
-  - name: customer_spend
-    dataset: payments
-    entity: customer_id
-    time: paid_at
-    aggregates:
-      spend_7d: {sum: amount, over: 7 days}
-      orders_7d: {count: true, over: 7 days}
-search: {families: [linear], trials: 1}
-"""
-START = datetime(2026, 1, 1)  # noqa: DTZ001 - datasets hold UTC
-
-
-def payments() -> str:
-    """200 days of a payment every hour, by 40 customers of whom the odd ones pay more."""
-    lines = ["event_id,customer_id,paid_at,amount"]
-    for hour in range(4_800):
-        customer = hour % 40
-        amount = 1 + 9 * (customer % 2) + hour % 7 / 10
-        lines.append(f"h{hour},{customer},{START + timedelta(hours=hour)},{amount}")
-    return "\n".join(lines)
-
-
-def orders() -> str:
-    """Customers who paid much mostly send things back: a sure sign would be taken for a leak."""
-    lines = ["customer_id,asked_at,returned"]
-    chance = random.Random(3)  # noqa: S311 - repeatable
-    for place in range(600):
-        customer = place % 40
-        at = START + timedelta(days=20, hours=place * 7)
-        sent_back = chance.random() < (0.85 if customer % 2 else 0.15)
-        lines.append(f"{customer},{at},{'yes' if sent_back else 'no'}")
-    return "\n".join(lines)
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +33,6 @@ def send(person: Any, messages: list[dict[str, Any] | str]) -> None:
             for n, m in enumerate(messages[start : start + 10])
         ]
         sqs.send_message_batch(QueueUrl=person.cloud.outputs.feature_events_queue, Entries=entries)
-
-
-def payment(name: str, customer: int, at: datetime, amount: float) -> dict[str, Any]:
-    return {
-        "project": "shop",
-        "dataset": "payments",
-        "event_id": name,
-        "customer_id": customer,
-        "paid_at": at.isoformat(),
-        "amount": amount,
-    }
 
 
 def ask(person: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -151,3 +101,30 @@ def test_what_the_model_saw_is_captured(shop: Any) -> None:
         path.write_bytes(shop.lake.read(shop.catalogue.newest("shop", "CAPTURE")[0]["key"]))
         columns = connection.execute(f"DESCRIBE FROM {literal(str(path))}").fetchall()
     assert any("spend_7d" in name for name, *_ in columns)
+
+
+def test_files_to_score_need_no_more_than_an_entity_key_either(shop: Any) -> None:
+    now = datetime.now(UTC)
+    send(
+        shop,
+        [payment(f"s{n}", 3001, now - timedelta(hours=n + 1), 10.5) for n in range(25)],
+    )
+    ask_until(shop, {"customer_id": 3001}, 25)
+    shop.upload("scoring/shop/next.csv", "id,customer_id\nknown,3001\nnew,4040\n")
+    entry = shop.wait_for("shop", "BatchScored", "BatchRefused")
+    assert entry["name"] == "BatchScored", entry
+    with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        path = Path(directory, "scored.parquet")
+        path.write_bytes(shop.lake.read(entry["detail"]["result"]))
+        rows = connection.execute(f"SELECT id, prediction, notes FROM {literal(str(path))}")
+        known, new = rows.fetchall()
+    assert known[:2] == ("known", "yes")
+    assert "unknown customer_id" in new[2]
+
+
+def test_no_update_is_lost_or_counted_twice(shop: Any) -> None:
+    from bench.online import measure_updates
+
+    measured = measure_updates(shop.cloud, updates=1_500, seed=11)
+    assert measured.deliveries > measured.updates
+    assert (measured.lost, measured.doubled, measured.differing) == (0, 0, 0)
