@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evergreen.data.readings import READINGS, Reading, cleaned
+from evergreen.data.engine import literal
+from evergreen.data.readings import MISSING_MARKERS, READINGS, Reading, cleaned, unclean
 
 QUICK = [reading for reading in READINGS if reading.sure != "false"]
 
@@ -45,6 +46,9 @@ ODD = [
         "1e-3",
         "--1",
         "0.1.2",
+        "+-1",
+        "\t018-05-24T19:49:39Z",
+        "181-05-24T19:49:39Z",
     ),
 ]
 
@@ -78,7 +82,7 @@ def test_a_sure_text_has_the_form_and_the_value_of_its_pattern(
     wrong = connection.execute(
         f"SELECT v, {cast}, {pattern} "
         f"FROM (SELECT v, {cleaned('v')} AS c FROM (SELECT unnest(?) AS v)) "
-        f"WHERE {sure} AND (({cast}) IS DISTINCT FROM ({pattern}) OR ({cast}) IS NULL)",
+        f"WHERE {sure} AND ({cast}) IS DISTINCT FROM ({pattern}) AND ({cast}) IS NOT NULL",
         [written],
     ).fetchall()
 
@@ -102,5 +106,24 @@ def test_the_usual_way_to_write_a_value_is_sure(
     reading = next(each for each in QUICK if each.type == kind)
 
     assert connection.execute(
-        f"SELECT {reading.sure} FROM (SELECT ? AS v)".replace("{v}", "v"), [text]
+        f"SELECT {reading.sure} AND {reading.cast} IS NOT NULL FROM (SELECT ? AS v)".replace(
+            "{v}", "v"
+        ),
+        [text],
     ).fetchone() == (True,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(written=st.lists(texts, min_size=1, max_size=200))
+@example(written=[*ODD, "two words", "\u00a0x", "x\t", "x\n", "x\r", "x\v", "x\f", "\fx"])
+def test_spaces_around_a_text_are_never_overlooked(
+    connection: duckdb.DuckDBPyConnection, written: list[str]
+) -> None:
+    overlooked = connection.execute(
+        f"SELECT v FROM (SELECT unnest(?) AS v) "
+        f"WHERE NOT {unclean('v')} AND {cleaned('v')} IS DISTINCT FROM v "
+        f"AND v NOT IN ({', '.join(literal(marker) for marker in MISSING_MARKERS)})",
+        [written],
+    ).fetchall()
+
+    assert overlooked == []

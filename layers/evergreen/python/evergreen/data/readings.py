@@ -19,9 +19,9 @@ class Reading:
     `looks` (SQL condition): the text has this form. `value` (SQL): what it says, NULL where the
     value cannot be held (1e400). `format` is None for the usual form.
 
-    `sure` (SQL condition) holds for the way most texts are written, costs a fraction of the
-    pattern in `looks`, and implies that the text, spaces around it aside, has the form and means
-    just what `cast` gives.
+    `sure` (SQL condition) holds for the way most texts are written, and costs a fraction of the
+    pattern in `looks`. If it holds and `cast` is not NULL, the text, spaces around it aside, has
+    the form and means just what `cast` gives.
     """
 
     type: ColumnType
@@ -33,13 +33,17 @@ class Reading:
 
     def looks_like(self, text: str) -> str:
         """SQL condition: `text` has this form."""
-        return _filled(f"CASE WHEN {self.sure} THEN true ELSE {self.looks} END", text)
+        sure = f"{self.sure} AND {self.cast} IS NOT NULL"
+        return _filled(f"CASE WHEN {sure} THEN true ELSE {self.looks} END", text)
 
     def read(self, text: str) -> str:
         """SQL for the value of `text`, NULL where it has not the form or cannot be held."""
-        return _filled(
-            f"CASE WHEN {self.sure} THEN {self.cast} WHEN {self.looks} THEN {self.value} END", text
-        )
+        careful = f"CASE WHEN {self.looks} THEN {self.value} END"
+        return _filled(f"coalesce({self._quick}, {careful})", text)
+
+    @property
+    def _quick(self) -> str:
+        return f"CASE WHEN {self.sure} THEN {self.cast} END"
 
     def read_or_fail(self, cell: str) -> str:
         """SQL for the value of an uncleaned cell, NULL where it says missing; else an error.
@@ -49,11 +53,11 @@ class Reading:
         clean = f"({cleaned(cell)})"
         value = _filled(f"CASE WHEN {self.looks} THEN {self.value} END", clean)
         code = f"WHEN {clean} LIKE '0__%' THEN {FAIL} " if self.type == "integer" else ""
-        return _filled(
-            f"CASE WHEN {self.sure} THEN {self.cast} WHEN {clean} IS NULL THEN NULL "
-            f"{code}ELSE coalesce({value}, {FAIL}) END",
-            cell,
+        careful = (
+            f"CASE WHEN {cell} IS NULL OR {clean} IS NULL THEN NULL "
+            f"{code}ELSE coalesce({value}, {FAIL}) END"
         )
+        return _filled(f"coalesce({self._quick}, {careful})", cell)
 
 
 def _filled(template: str, text: str) -> str:
@@ -105,17 +109,17 @@ READINGS: tuple[Reading, ...] = (
         "number",
         f"({_form(_REAL)} OR (length({{v}}) > 308 AND {_form(_WHOLE)}))",
         _finite("TRY_CAST({v} AS DOUBLE)"),
-        # DuckDB reads 1_000 too.
+        # DuckDB reads 1_000 and +-1 too.
         sure="(isfinite(TRY_CAST({v} AS DOUBLE)) AND NOT contains({v}, '_') "
-        "AND (strlen({v}) <= 18 OR contains({v}, '.')))",
+        "AND NOT contains({v}, '+') AND (strlen({v}) <= 18 OR contains({v}, '.')))",
         cast="TRY_CAST({v} AS DOUBLE)",
     ),
     Reading(
         "boolean",
         "(lower({v}) = 'true' OR lower({v}) = 'false')",
         "lower({v}) = 'true'",
-        sure="({v} = 'true' OR {v} = 'false')",
-        cast="{v} = 'true'",
+        sure="true",
+        cast="CASE WHEN {v} = 'true' THEN true WHEN {v} = 'false' THEN false END",
     ),
     Reading(
         "date",
@@ -130,8 +134,9 @@ READINGS: tuple[Reading, ...] = (
         _form(f"{_ISO_DAY}({_ISO_TIME})?"),
         # As a zoned time: a plain cast to TIMESTAMP leaves an offset like +02:00 unread.
         "CAST(TRY_CAST({v} AS TIMESTAMPTZ) AS TIMESTAMP)",
-        sure="(({v} LIKE '____-__-__ __:__:__' OR {v} LIKE '____-__-__T__:__:__Z') "
-        "AND TRY_CAST({v} AS TIMESTAMP) IS NOT NULL)",
+        sure="(strlen({v}) = 19 AND CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR) = {v} "
+        "OR strlen({v}) = 20 "
+        "AND replace(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR), ' ', 'T') || 'Z' = {v})",
         cast="TRY_CAST({v} AS TIMESTAMP)",
     ),
     _strptime("date", "%m/%d/%Y", _SLASHED),
@@ -171,9 +176,13 @@ def cleaned(expression: str, markers: Sequence[str] = MISSING) -> str:
 
 
 def unclean(text: str) -> str:
-    """SQL condition: there may be spaces around a text. It never overlooks any."""
-    ends = (f"suffix({text}, {literal(space)})" for space in SPACES)
-    return f"({text} < '!' OR prefix({text}, '\u00a0') OR {' OR '.join(ends)})"
+    """SQL condition: there may be spaces around a text. It never overlooks any.
+
+    Spaces that are rare inside of texts are looked for anywhere, which is faster.
+    """
+    ends = " OR ".join(f"{text} LIKE {literal('%' + space)}" for space in " \n\r")
+    rare = " OR ".join(f"contains({text}, {literal(space)})" for space in "\t\v\f\u00a0")
+    return f"({text} < '!' OR {ends} OR {rare})"
 
 
 def readings_for(delimiter: str) -> Sequence[Reading]:
