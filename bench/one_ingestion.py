@@ -24,7 +24,7 @@ def main(what: str, source: Path, scratch: Path) -> None:
                 connection.execute(f"COPY (FROM '{source}') TO '{target}' (FORMAT parquet)")
         else:
             made = ingest(source, source.name, target)
-            profile([target], made.schema)
+            profile([target], made.schema, observed=made.observed)
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.profile import Profile, profile
 from tests.unit.data.uploads import write_parquet
 
@@ -135,3 +136,14 @@ def test_bins_hold_as_many_whole_numbers_each(tmp_path: Path) -> None:
     made = columns(profile([path]))
     assert made["month"]["histogram"]["counts"] == (50,) * 12  # type: ignore[index]
     assert set(made["n"]["histogram"]["counts"][:-1]) == {36}  # type: ignore[index]
+
+
+def test_what_was_observed_of_the_only_part_is_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evergreen.data.described_rows.MOST_CELLS", 100)
+    part = write_parquet(tmp_path / "part.parquet", "SELECT i % 7 AS a FROM range(30000) AS t(i)")
+    seen = Observed(30000, (ObservedColumn("a", "integer", 30000, 0, distinct=6),))
+
+    assert profile([part]).columns[0].distinct == 7
+    assert profile([part], observed=seen).columns[0].distinct == 6

@@ -12,6 +12,7 @@ from typing import Any
 from evergreen.cloud.runtime import Message, Stage
 from evergreen.data.exploration import Notice, render_exploration
 from evergreen.data.join_keys import JoinSuggestion, Keys, suggest_joins
+from evergreen.data.observations import Observed
 from evergreen.data.profile import Profile, profile_with_keys
 from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
@@ -23,6 +24,7 @@ from evergreen.registry.identity import (
     exploration_key,
     part_checks_key,
     part_key,
+    part_observed_key,
 )
 
 PROFILE = "PROFILE"
@@ -75,7 +77,8 @@ def _profile(
                 stage.lake.fetch(part_key(part), Path(directory, f"{part}.parquet"))
                 for part in parts
             ]
-            made, keys = profile_with_keys(files, schema, target=target)
+            seen = _observed(stage, *parts) if len(parts) == 1 else None
+            made, keys = profile_with_keys(files, schema, target=target, observed=seen)
         content = {
             "dataset": version.dataset,
             "version": version.version,
@@ -96,6 +99,10 @@ def _profile(
     made = stage.derive(message, project, inputs, work)
     record = {"dataset": version.dataset, "version": version.version, **made}
     stage.catalogue.put(project, PROFILE, version.dataset, record)
+
+
+def _observed(stage: Stage, part: str) -> Observed:
+    return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part))))
 
 
 def _draw(

@@ -143,16 +143,28 @@ def observe(
     columns: Sequence[tuple[str, ColumnType]],
     rows: int,
 ) -> Observed:
-    """Look at the typed rows of a Parquet file: one pass, and one over what has few values."""
+    """Look at the typed rows of a Parquet file: its footer, one pass, one over what is few."""
     source = parquet([path])
-    asked = []
+    ends, sketches = [], []
     for name, kind in columns:
         column = identifier(name)
+        ordered = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
+        ends += [f"count({column})", *ordered]
         longest = f"max(length({column}))" if kind == "text" else "NULL"
-        extremes = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
-        asked += [f"count({column})", f"approx_count_distinct({column})", *extremes, longest]
-    row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
-    seen = [(*columns[at // 5], *row[at : at + 5]) for at in range(0, len(row), 5)]
+        sketches += [f"approx_count_distinct({column})", longest]
+    # Apart from the others, counts and extremes are taken from the file's footer.
+    footer = connection.execute(f"SELECT {', '.join(ends)} FROM {source}").fetchone() or ()
+    pass_ = connection.execute(f"SELECT {', '.join(sketches)} FROM {source}").fetchone() or ()
+    seen = [
+        (
+            *column,
+            footer[3 * at],
+            pass_[2 * at],
+            *footer[3 * at + 1 : 3 * at + 3],
+            pass_[2 * at + 1],
+        )
+        for at, column in enumerate(columns)
+    ]
     categories = _categories(
         connection,
         source,

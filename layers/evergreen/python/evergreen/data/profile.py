@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from evergreen.data.engine import connect, identifier
 from evergreen.data.join_keys import Keys, sample_keys
 from evergreen.data.likeness import Likeness, find_likeness
 from evergreen.data.missingness import Gaps, find_gaps
+from evergreen.data.observations import Observed
 from evergreen.data.parts import rows_of, schema_of_all
 from evergreen.data.relations import Relation, Target, relate
 from evergreen.data.schema import Schema
@@ -78,18 +79,28 @@ class Profile:
 
 
 def profile(
-    parts: Sequence[Path], schema: Schema | None = None, *, target: str | None = None
+    parts: Sequence[Path],
+    schema: Schema | None = None,
+    *,
+    target: str | None = None,
+    observed: Observed | None = None,
 ) -> Profile:
     """Profile the rows of all parts together; `target` is the column that others are held against.
+
+    `observed` is what was seen of the only part, and need not be counted again.
 
     The large passes over the data are two, whatever the number of columns: one that counts, and
     one that takes the rows to describe.
     """
-    return profile_with_keys(parts, schema, target=target)[0]
+    return profile_with_keys(parts, schema, target=target, observed=observed)[0]
 
 
 def profile_with_keys(
-    parts: Sequence[Path], schema: Schema | None = None, *, target: str | None = None
+    parts: Sequence[Path],
+    schema: Schema | None = None,
+    *,
+    target: str | None = None,
+    observed: Observed | None = None,
 ) -> tuple[Profile, Keys]:
     """The profile, and samples of what the dataset can be joined by, from the same passes."""
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
@@ -101,7 +112,13 @@ def profile_with_keys(
             source = f"({rows_of(connection, parts, whole)})"
             values = [identifier(field.column.name) for field in described.fields]
         named = list(zip(described.fields, values, strict=True))
-        totals = count_all(connection, source, named, distinct=not described.is_all)
+        counted = described.is_all or observed is not None
+        totals = count_all(connection, source, named, distinct=not counted)
+        if observed is not None and not described.is_all:
+            totals = [
+                replace(each, distinct=column.distinct)
+                for each, column in zip(totals, observed.columns, strict=True)
+            ]
         distributions = describe(connection, described, totals)
         arrays = take_arrays(connection, described)
         keys = sample_keys(connection, described, distributions, arrays)
