@@ -12,14 +12,21 @@ from evergreen.cloud.explorer import explore
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.data_section import NOTHING_DECLARED
-from evergreen.contracts.facts import DatasetIngested, ProjectChanged, UploadQuarantined
+from evergreen.contracts.facts import (
+    DatasetIngested,
+    ProjectChanged,
+    RowsReplayed,
+    UploadQuarantined,
+)
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.checks import Expected
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.limits import Limits
 from evergreen.data.observations import Observed, together
+from evergreen.data.quarantine import SourceObject
 from evergreen.data.refusal import printable
+from evergreen.data.repairs import Became, Quarantined, Repair, places_in
 from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
@@ -32,11 +39,15 @@ from evergreen.registry.identity import (
     part_key,
     part_observed_key,
     part_quarantine_key,
+    part_repairable_key,
+    part_replay_key,
     upload_quarantine_key,
 )
 
 MOST_WARNINGS = 50
 """An event carries at most 256 KB."""
+
+COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
 stage = Stage("ingest_upload")
 
@@ -64,7 +75,10 @@ def take(message: Message) -> None:
         if "refused" in part:
             quarantine(message, upload, project, dataset, part["refused"])
             return
-        version = stage.catalogue.put_part(project, dataset, upload.key, part)
+        version = stage.catalogue.dataset(project, dataset)
+        if version is None or part["rows"] or upload.key in version.parts or "repairs" not in part:
+            version = stage.catalogue.put_part(project, dataset, upload.key, part)
+        note_quarantine(message, upload, project, dataset, part)
     stage.say(
         message,
         DatasetIngested(
@@ -82,6 +96,36 @@ def take(message: Message) -> None:
     explore(stage, message, project, (dataset,))
 
 
+def note_quarantine(
+    message: Message, upload: UploadedObject, project: str, dataset: str, part: Mapping[str, Any]
+) -> None:
+    """Record the rows of a part that were refused, and what became of those that it repairs."""
+    repairs = part.get("repairs")
+    if repairs:
+        stage.say(
+            message,
+            RowsReplayed(
+                project=project,
+                dataset=dataset,
+                key=upload.key,
+                repairs=repairs["key"],
+                record=part_replay_key(part["part"]),
+                **{name: repairs[name] for name in RowsReplayed.model_fields if name in COUNTS},
+            ),
+        )
+    if part["quarantined_rows"]:
+        body = {
+            "record": part["part"],
+            "key": upload.key,
+            "version_id": upload.version_id,
+            "dataset": dataset,
+            "rows": part["quarantined_rows"],
+            "quarantine": part_quarantine_key(part["part"]),
+            "repairable": part_repairable_key(part["part"]),
+        }
+        stage.catalogue.put(project, "QUARANTINE", part["part"], body)
+
+
 def derive_part(
     message: Message, upload: UploadedObject, project: str, dataset: str, source: Path
 ) -> Mapping[str, Any]:
@@ -91,14 +135,16 @@ def derive_part(
     expected = Expected(file.declared(dataset) if file else NOTHING_DECLARED, moment_of(message))
     content = digest_of_file(source)
     # How a file is judged; what the other parts are does not make a taken file another one.
-    judged = digest_of([code_digest(stage.name), content, required, expected.identity])
+    judged: list[Any] = [code_digest(stage.name), content, required, expected.identity]
     version = stage.catalogue.dataset(project, dataset)
     taken = version.parts.get(upload.key) if version else None
-    if taken and taken["judged"] == judged:
-        return taken
     others = other_parts(version, upload.key)
+    quarantines = quarantines_of(others)
+    if taken and taken["judged"] == digest_of([*judged, quarantines if "repairs" in taken else 0]):
+        return taken
     known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
     before = together(observed(part) for part in others)
+    keyed = [str(part["part"]) for part in others] if expected.declaration.keyed else []
     inputs = {
         "content": content,
         "known": known.to_plain() if known else None,
@@ -106,6 +152,8 @@ def derive_part(
         "required": required,
         "expected": digest_of(expected.identity),
         "limits": asdict(limits()),
+        "quarantines": digest_of(quarantines) if quarantines else None,
+        "others": sorted(set(keyed)),
     }
 
     def work(derivation: Derivation) -> Outcome:
@@ -121,6 +169,9 @@ def derive_part(
                 expected=expected,
                 destination_quarantine=refused,
                 limits=limits(),
+                origin=SourceObject(upload.key, upload.version_id, content),
+                others=[fetch_part(part, source.parent) for part in sorted(set(keyed))],
+                find=lambda repaired: find_quarantined(others, repaired, source.parent),
             )
         except UploadRefusedError as error:
             return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
@@ -134,6 +185,10 @@ def derive_part(
         stage.lake.write(part_checks_key(derivation.key), json.dumps(checks).encode())
         if made.quarantined_rows:
             stage.lake.store(refused, part_quarantine_key(derivation.key))
+            stage.lake.store(refused.with_suffix(".csv"), part_repairable_key(derivation.key))
+        if made.repair:
+            became = json.dumps(made.repair.to_plain()).encode()
+            stage.lake.write(part_replay_key(derivation.key), became)
         return Outcome(
             facts=(),
             output={
@@ -143,12 +198,57 @@ def derive_part(
                 "rows": made.rows,
                 "quarantined_rows": made.quarantined_rows,
                 "warnings": in_short(made.warnings),
+                **({"repairs": replayed(made.repair)} if made.repair else {}),
             },
         )
 
     made = stage.derive(message, project, inputs, work)
     source_object = {"key": upload.key, "version_id": upload.version_id}
-    return {**made, **source_object, "content": content, "judged": judged}
+    judged.append(quarantines if "repairs" in made else 0)
+    return {**made, **source_object, "content": content, "judged": digest_of(judged)}
+
+
+def replayed(repair: Repair) -> dict[str, Any]:
+    """What the catalogue remembers of a repair: which rows of which upload it took."""
+    counts = {str(name): len(repair.places(name)) for name in COUNTS}
+    return {"key": repair.key, "content": repair.content, "rows": list(repair.taken), **counts}
+
+
+def quarantines_of(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """All that decides about which rows a repair may bring back."""
+    return [
+        [part["part"], part.get("repairs", {}).get("rows")]
+        for part in parts
+        if part["quarantined_rows"] or "repairs" in part
+    ]
+
+
+def find_quarantined(
+    parts: Sequence[Mapping[str, Any]], content: str, directory: Path
+) -> Quarantined | None:
+    """The rows of an upload that are in quarantine, and those that other parts brought back."""
+    taken = {
+        place
+        for part in parts
+        if part.get("repairs", {}).get("content") == content
+        for place in part["repairs"]["rows"]
+    }
+    for part in parts:
+        if part["content"] != content or "repairs" in part:
+            continue
+        places: frozenset[str] = frozenset()
+        if part["quarantined_rows"]:
+            file = directory / f"{part['part']}.quarantine.parquet"
+            stage.lake.fetch(part_quarantine_key(part["part"]), file)
+            places = places_in(file)
+        return Quarantined(part["key"], places, frozenset(taken))
+    return None
+
+
+def fetch_part(part: str, directory: Path) -> Path:
+    """The rows of a part, in a file."""
+    file = directory / f"{part}.parquet"
+    return file if file.exists() else stage.lake.fetch(part_key(part), file)
 
 
 def limits() -> Limits:

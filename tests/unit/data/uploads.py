@@ -76,16 +76,17 @@ class Uploader:
         return read(self.destination)
 
     def bad_rows(self) -> list[tuple[Any, ...]]:
-        return read(self.quarantine)
+        """Line, text and reasons of each."""
+        return read(self.quarantine, "line, raw, reasons")
 
     def codes(self) -> list[tuple[int, list[str]]]:
         """Line and codes of each bad row."""
         return [(line, [each["code"] for each in why]) for line, _, why in self.bad_rows()]
 
 
-def read(path: Path) -> list[tuple[Any, ...]]:
+def read(path: Path, columns: str = "*") -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
-        return connection.execute(f"SELECT * FROM read_parquet('{path}')").fetchall()
+        return connection.execute(f"SELECT {columns} FROM read_parquet('{path}')").fetchall()
 
 
 def write_parquet(path: Path, query: str) -> Path:

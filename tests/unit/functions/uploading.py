@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ import pytest
 
 from evergreen.contracts.facts import Fact
 from evergreen.contracts.objects import UploadedObject
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.registry.identity import part_key, part_repairable_key
+from tests.unit.data.uploads import read
 from tests.unit.functions.conftest import Function
 
 F = TypeVar("F", bound=Fact)
@@ -51,6 +55,29 @@ class Uploads:
     def take(self, event: dict[str, Any]) -> None:
         """Deliver an event; fails if the function does."""
         assert self.ingest.take(event) == []
+
+    def rows(self, dataset: str = "d", project: str = "p") -> list[tuple[Any, ...]]:
+        """The rows of a dataset's newest version, sorted."""
+        version = self.ingest.catalogue.dataset(project, dataset)
+        parts = {str(part["part"]) for part in version.parts.values()} if version else set()
+        found = []
+        for part in parts:
+            with tempfile.TemporaryDirectory() as directory:
+                path = self.ingest.lake.fetch(part_key(part), Path(directory, "rows.parquet"))
+                found += read(path)
+        return sorted(found, key=str)
+
+    def repairable(self, key: str, dataset: str = "d", project: str = "p") -> str:
+        """What the quarantine of an upload offers to be repaired."""
+        version = self.ingest.catalogue.dataset(project, dataset)
+        assert version
+        part = str(version.parts[key]["part"])
+        return self.ingest.lake.read(part_repairable_key(part)).decode()
+
+    def declare(self, section: dict[str, Any], project: str = "p", dataset: str = "d") -> None:
+        """Register a project file that declares a dataset."""
+        file = {"project": project, "dataset": "other", "target": "t", "data": {dataset: section}}
+        self.ingest.catalogue.change_project(ProjectFile.model_validate(file))
 
     def said(self, kind: type[F]) -> list[F]:
         """The facts of a kind, in order."""

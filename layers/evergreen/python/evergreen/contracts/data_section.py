@@ -233,6 +233,12 @@ class DatasetDeclaration(Section):
         return {**SEVERITIES, **self.anomalies}[anomaly]  # type: ignore[index]
 
     @property
+    def keyed(self) -> tuple[str, ...]:
+        """The columns of which keys are declared."""
+        unique = (name for each in self.constraints for name in each.unique or [])
+        return tuple(dict.fromkeys([*(self.key or []), *unique]))
+
+    @property
     def pii(self) -> dict[str, str]:
         """Columns with personal data → what it is."""
         return {name: column.pii for name, column in self.columns.items() if column.pii}

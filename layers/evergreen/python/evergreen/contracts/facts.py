@@ -78,6 +78,29 @@ class UploadQuarantined(Fact):
         return f"{self.key} quarantined: " + "; ".join(self.reasons)
 
 
+class RowsReplayed(Fact):
+    """Repaired rows of a quarantine came back; `record` says what became of each."""
+
+    dataset: str
+    key: str
+    repairs: str
+    taken: int
+    still_bad: int
+    taken_before: int
+    unknown: int
+    record: str
+
+    @property
+    def summary(self) -> str:
+        others = {
+            "still bad": self.still_bad,
+            "taken before": self.taken_before,
+            "unknown": self.unknown,
+        }
+        rest = "".join(f", {count:,} {what}" for what, count in others.items() if count)
+        return f"{self.key} repairs {self.repairs}: {self.taken:,} row(s) taken{rest}"
+
+
 class TrainingSetAwaited(Fact):
     """Preparation cannot begin yet; `missing` says what has to be uploaded."""
 

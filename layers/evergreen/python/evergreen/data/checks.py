@@ -17,11 +17,11 @@ from evergreen.contracts.data_section import (
     Severity,
 )
 from evergreen.data.anomalies import Anomaly, compare, duplicate_keys
-from evergreen.data.engine import parquet
+from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.expressions import first_line
 from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.rules import Key, Rule, Rules, rules_for
-from evergreen.data.sieve import tally
+from evergreen.data.sieve import taken_keys, tally
 from evergreen.data.waivers import Waivers, waived
 
 
@@ -79,13 +79,20 @@ def check(
     seen: Observed,
     before: Observed | None,
     expected: Expected,
+    others: str | None = None,
+    *,
+    whole: bool = True,
 ) -> Checked:
-    """Judge the typed rows in `part`, seen as `seen`, by what is declared and was seen before."""
+    """Judge the typed rows in `part`, seen as `seen`, by what is declared and was seen before.
+
+    `others` is SQL for the rows of the dataset's other parts, whose keys are taken. Rows that are
+    no `whole` file are judged one by one only.
+    """
     declaration = expected.declaration
     waivers = Waivers.at(declaration, expected.now)
     types = {column.name: column.type for column in seen.columns}
     rules = rules_for(connection, declaration, types, before)
-    counted = _counted(connection, part, seen, rules)
+    counted = _counted(connection, part, seen, rules, others)
     found: list[Anomaly] = [*rules.uncheckable]
     holding: list[Rule | Key] = []
     broken: list[Rule | Key] = []
@@ -102,9 +109,10 @@ def check(
         if rows:
             broken.append(rule)
             found.append(_broken(rule, rows))
-    found += _of_the_file(declaration, seen, expected.now)
-    found += _of_columns(declaration, seen)
-    if before is not None:
+    if whole:
+        found += _of_the_file(declaration, seen, expected.now)
+        found += _of_columns(declaration, seen)
+    if whole and before is not None:
         known = compare(connection, part, seen, before)
         judged = rules.judged | {(each.code, (each.column or "").casefold()) for each in found}
         found += [
@@ -145,7 +153,11 @@ def ragged(rows: int, width: int, expected: Expected) -> tuple[Anomaly, ...]:
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection, part: Path, seen: Observed, rules: Rules
+    connection: duckdb.DuckDBPyConnection,
+    part: Path,
+    seen: Observed,
+    rules: Rules,
+    others: str | None,
 ) -> Iterator[tuple[Rule | Key, int | str]]:
     """Each rule with the rows that break it, or why it cannot be asked."""
     source = parquet([part])
@@ -160,7 +172,17 @@ def _counted(
                 yield rule, first_line(error)
     for key in rules.keys:
         repeated = duplicate_keys(connection, part, key.columns, seen)
-        yield key, int(repeated[0].seen.split()[0]) if repeated else 0
+        here = int(repeated[0].seen.split()[0]) if repeated else 0
+        if others:
+            values = ", ".join(f"{identifier(c)} AS k{n}" for n, c in enumerate(key.columns))
+            joined = ", ".join(f"k{n}" for n, _ in enumerate(key.columns))
+            taken = taken_keys(others, key.columns, {each.name: each.type for each in seen.columns})
+            here += one_value(
+                connection,
+                f"SELECT count(*) FROM (SELECT {values} FROM {source}) AS here "
+                f"SEMI JOIN ({taken}) AS elsewhere USING ({joined})",
+            )
+        yield key, here
 
 
 def _broken(rule: Rule | Key, rows: int) -> Anomaly:

@@ -21,6 +21,7 @@ from evergreen.data.inference import Inferred
 from evergreen.data.parts import WRITTEN
 from evergreen.data.readings import FAIL, MISFIT, TEXT, cleaned, unclean
 from evergreen.data.refusal import UploadRefusedError
+from evergreen.data.repairs import is_repair
 from evergreen.data.schema import SQL_TYPES, Schema
 from evergreen.data.sniffing import DelimitedFile, ParquetFile
 from evergreen.data.staging import Staged, cells_of, delimited, rejected_rows
@@ -53,7 +54,7 @@ def write_as_expected(
     if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
         return None
     # The marks of missing values are known to the reader of the file by one list for all columns.
-    if has_own_markers(known):
+    if has_own_markers(known) or is_repair(file.names):
         return None
     columns = _expected(file, name, scratch, known, required)
     if not columns:

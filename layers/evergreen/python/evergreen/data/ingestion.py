@@ -18,9 +18,15 @@ from evergreen.data.engine import connect, literal, lock, one_value, parquet, wi
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
-from evergreen.data.parts import WRITTEN
-from evergreen.data.quarantine import write_quarantine
-from evergreen.data.refusal import Reason, UploadRefusedError
+from evergreen.data.parts import WRITTEN, rows_of, schema_of_all
+from evergreen.data.quarantine import (
+    SourceObject,
+    identities,
+    write_quarantine,
+    write_repairable,
+)
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
+from evergreen.data.repairs import FindQuarantined, Repair, still_bad
 from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
@@ -28,6 +34,7 @@ from evergreen.data.sniffing import DelimitedFile, ParquetFile, recognise
 from evergreen.data.staging import Staged
 from evergreen.data.understanding import Understood, understand
 from evergreen.data.waivers import Waivers
+from evergreen.registry.identity import digest_of_file
 
 EXAMPLES = 5
 """Bad rows that the refusal of a whole file shows."""
@@ -39,7 +46,8 @@ __all__ = ["IngestedPart", "Reason", "UploadRefusedError", "ingest"]
 class IngestedPart:
     """What a file became: its columns, how many rows were taken and refused, what to know.
 
-    `rows` + `quarantined_rows` are the rows of the file. `notes` say how it was read, `anomalies`
+    `rows` + `quarantined_rows` are the rows of the file; of a repair, together with those that add
+    nothing. `notes` say how it was read, `anomalies`
     how it differs from the dataset so far. `reading` (JSON values) is what was made of the file's
     bytes: its columns and the lines of its bad rows; with equal bytes, equal readings are equal
     rows.
@@ -52,6 +60,7 @@ class IngestedPart:
     notes: tuple[str, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
     reading: tuple[Any, ...] = ()
+    repair: Repair | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -70,12 +79,17 @@ def ingest(
     expected: Expected = NOTHING_EXPECTED,
     destination_quarantine: Path | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    origin: SourceObject | None = None,
+    others: Sequence[Path] = (),
+    find: FindQuarantined = lambda _: None,
 ) -> IngestedPart:
     """Write the good rows of `source` to `destination` and the bad ones to the quarantine.
 
     `name` is what messages call the file. `known` is the schema of the dataset so far, `before`
     what was seen of it; `required` are columns that must be there, `expected` is what is declared
-    of the dataset. The quarantine is written only if rows were refused.
+    of the dataset. `others` are its other parts, whose keys are taken; `find` tells the quarantine
+    that a repair belongs to. The quarantine is written only if rows were refused, and beside it,
+    as CSV, what can be repaired.
 
     Raises UploadRefusedError, and leaves nothing written, if the file is no table, lacks a
     required column, has columns whose types changed, breaks a rule that refuses files, or has
@@ -86,9 +100,20 @@ def ingest(
         scratch = Path(directory)
         with connect(scratch) as connection:
             work = _Ingestion(
-                connection, name, scratch, destination, quarantine, before, expected, limits
+                connection,
+                name,
+                scratch,
+                destination,
+                quarantine,
+                before,
+                expected,
+                limits,
+                origin or SourceObject(name, None, digest_of_file(source)),
+                tuple(others),
+                find,
             )
-            with _removed_if_refused(destination, quarantine), within_memory(name):
+            written = (destination, quarantine, quarantine.with_suffix(".csv"))
+            with _removed_if_refused(*written), within_memory(name):
                 return work.run(source, with_declared(known, expected.declaration), required)
 
 
@@ -104,6 +129,9 @@ class _Ingestion:
     before: Observed | None
     expected: Expected
     limits: Limits
+    origin: SourceObject
+    others: tuple[Path, ...]
+    find: FindQuarantined
 
     def run(self, source: Path, known: Schema | None, required: Sequence[str]) -> IngestedPart:
         """From the file to good and bad rows."""
@@ -124,7 +152,8 @@ class _Ingestion:
         self._refuse(made, checked)
         held = checked.holding or made.misfitting
         # A row with a value that cannot be read is told what else it breaks.
-        sieve = made.sieve(checked.rules, checked.keys) if held else made.sieve()
+        others = self._others()
+        sieve = made.sieve(checked.rules, checked.keys, others) if held else made.sieve()
         sieve.find_repeated(self.connection)
         rows = seen.rows
         if checked.holding:
@@ -132,10 +161,13 @@ class _Ingestion:
             rows = one_value(self.connection, f"SELECT count(*) FROM {parquet([self.destination])}")
             seen = self._seen(made, rows)
         bad = made.staged.rows + len(made.staged.rejected) - rows
-        self._refuse_mostly_bad(made, sieve, bad)
+        repair = made.repair
+        if repair is None:
+            self._refuse_mostly_bad(made, sieve, bad)
         refused = made.bad_rows(self.connection, sieve) if bad else ()
         if refused:
-            write_quarantine(self.connection, refused, self.quarantine, self.scratch)
+            called = self._hold_back(made, refused)
+            repair = still_bad(repair, called) if repair else None
         declaration = self.expected.declaration
         ended = Waivers.at(declaration, self.expected.now).ended()
         return IngestedPart(
@@ -145,8 +177,29 @@ class _Ingestion:
             seen,
             (*made.warnings, *ended),
             checked.anomalies,
-            _reading(made, [row.line for row in refused]),
+            _reading(made, [row.line for row in refused], repair),
+            repair,
         )
+
+    def _hold_back(self, made: Understood, refused: Sequence[RejectedRow]) -> list[str | None]:
+        """Write the quarantine and what can be repaired of it; what its rows are called."""
+        rows = sorted(refused, key=lambda row: row.line or 0)
+        names = tuple(made.staged.columns)
+        called = identities(rows, names, self.origin.content)
+        write_quarantine(self.connection, rows, called, self.origin, self.quarantine, self.scratch)
+        markers = {name: markers_of(made.known, name) for name in names}
+        write_repairable(rows, called, markers, self.quarantine.with_suffix(".csv"))
+        return called
+
+    def _others(self) -> str | None:
+        """SQL for the rows of the other parts, if a key is declared that they may have taken."""
+        keyed = self.expected.declaration.keyed
+        if not keyed or not self.others:
+            return None
+        schema = schema_of_all(self.connection, self.others)
+        if any(schema.column(name) is None for name in keyed):
+            return None
+        return rows_of(self.connection, self.others, schema)
 
     def _lock(self, file: DelimitedFile | ParquetFile) -> None:
         """Before SQL of the project file is run: only what this needs can be read or written."""
@@ -155,13 +208,20 @@ class _Ingestion:
             written = [self.destination, self.quarantine, *own]
             # DuckDB writes beside a file that exists, and puts the new one in its place.
             beside = [path.with_name(f"tmp_{path.name}") for path in written]
-            lock(self.connection, [file.path, *written, *beside])
+            read = [file.path, self.scratch / "repair.parquet", *self.others]
+            lock(self.connection, [*read, *written, *beside])
 
     def _understood(
         self, file: DelimitedFile | ParquetFile, known: Schema | None, required: Sequence[str]
     ) -> Understood:
         return understand(
-            self.connection, file, self.name, self.scratch, known=known, required=required
+            self.connection,
+            file,
+            self.name,
+            self.scratch,
+            known=known,
+            required=required,
+            find=self.find,
         )
 
     def _write(self, rows: str) -> None:
@@ -173,7 +233,16 @@ class _Ingestion:
 
     def _checked(self, made: Understood, seen: Observed) -> Checked:
         """What is wrong with the file as a whole and, of its good rows, with how many."""
-        checked = check(self.connection, self.destination, seen, self.before, self.expected)
+        whole = made.repair is None
+        checked = check(
+            self.connection,
+            self.destination,
+            seen,
+            self.before,
+            self.expected,
+            self._others(),
+            whole=whole,
+        )
         uneven = ragged(_ragged_rows(made.staged), len(made.columns), self.expected)
         return replace(checked, anomalies=(*uneven, *checked.anomalies))
 
@@ -184,7 +253,7 @@ class _Ingestion:
         reasons = [Reason(each.code, each.message, each.column) for each in checked.refusals]
         rules = [each for each in checked.refusing if isinstance(each, Rule)]
         keys = [each for each in checked.refusing if isinstance(each, Key)]
-        sieve = made.sieve(rules, keys)
+        sieve = made.sieve(rules, keys, self._others())
         sieve.find_repeated(self.connection)
         for row in made.bad_rows(self.connection, sieve, EXAMPLES):
             reasons += row.reasons
@@ -218,12 +287,14 @@ def _ragged_rows(staged: Staged) -> int:
     return sum(any(why.code in ragged_codes for why in row.reasons) for row in staged.rejected)
 
 
-def _reading(made: Understood, refused: Sequence[int | None]) -> tuple[Any, ...]:
+def _reading(
+    made: Understood, refused: Sequence[int | None], repair: Repair | None
+) -> tuple[Any, ...]:
     columns = [
         [column.name, column.type, column.format, list(markers_of(made.known, column.name))]
         for column in made.columns
     ]
-    return columns, list(refused)
+    return columns, list(refused), sorted(repair.taken) if repair else None
 
 
 def _schema(made: Understood, seen: Observed) -> Schema:

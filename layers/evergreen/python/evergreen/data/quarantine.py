@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -17,14 +18,34 @@ from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred
 from evergreen.data.readings import SPACES
 from evergreen.data.refusal import Reason, RejectedRow, shortened
+from evergreen.data.repairs import (
+    IDENTITY,
+    RAW,
+    REASONS,
+    RESERVED,
+    identity_in,
+    identity_of,
+    is_repair,
+)
 from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import Schema
 from evergreen.data.sieve import Sieve
 
 COLUMNS = (
-    "{'line': 'BIGINT', 'raw': 'VARCHAR', 'reasons': "
+    f"{{'{IDENTITY}': 'VARCHAR', 'key': 'VARCHAR', 'version_id': 'VARCHAR', "
+    "'line': 'BIGINT', 'raw': 'VARCHAR', 'reasons': "
     "'STRUCT(code VARCHAR, message VARCHAR, \"column\" VARCHAR, line BIGINT, value VARCHAR)[]'}"
 )
+
+
+@dataclass(frozen=True)
+class SourceObject:
+    """Where a file came from: its key and version in the bucket, and the digest of its bytes."""
+
+    key: str
+    version_id: str | None
+    content: str
+
 
 NOUNS = {
     "integer": "a whole number",
@@ -67,7 +88,7 @@ def bad_rows(
             *(key_reason(sieve.keys[place], line, file.place) for place in row.keys),
         )
         text = raw if raw is not None else json.dumps(row.texts, ensure_ascii=False)
-        rows.append(RejectedRow(line, text, reasons))
+        rows.append(RejectedRow(line, text, reasons, row.texts))
     return tuple(rows[:limit])
 
 
@@ -113,17 +134,36 @@ def misfit_reason(
     return Reason(code, message, column.name, line, shortened(value))
 
 
+def identities(rows: Sequence[RejectedRow], names: Sequence[str], content: str) -> list[str | None]:
+    """What each row is called: as it was before if it comes back, else by where it stands."""
+    if is_repair(names):
+        place = [name.casefold() for name in names].index(IDENTITY)
+        return [row.cells[place] if row.cells else identity_in(row.raw) for row in rows]
+    seen: dict[str, int] = {}
+    called: list[str | None] = []
+    for order, row in enumerate(rows):
+        where = f"{row.line}" if row.line is not None else f"n{order}"
+        seen[where] = seen.get(where, 0) + 1
+        called.append(identity_of(content, where if seen[where] == 1 else f"{where}.{seen[where]}"))
+    return called
+
+
 def write_quarantine(
     connection: duckdb.DuckDBPyConnection,
     rows: Sequence[RejectedRow],
+    called: Sequence[str | None],
+    source: SourceObject,
     destination: Path,
     scratch: Path,
 ) -> None:
-    """Write refused rows as Parquet: line, raw, reasons; in the order of their lines."""
+    """Write refused rows as Parquet: identity, source, line, raw, reasons; in their order."""
     lines = scratch / "quarantine.jsonl"
     with lines.open("w", encoding="utf-8") as file:
-        for row in sorted(rows, key=lambda each: each.line or 0):
+        for row, name in zip(rows, called, strict=True):
             plain = {
+                IDENTITY: name,
+                "key": source.key,
+                "version_id": source.version_id,
                 "line": row.line,
                 "raw": row.raw,
                 "reasons": [reason.to_plain() for reason in row.reasons],
@@ -133,6 +173,35 @@ def write_quarantine(
         f"COPY (FROM read_json({literal(str(lines))}, format = 'newline_delimited', "
         f"columns = {COLUMNS})) TO {literal(str(destination))} (FORMAT parquet)"
     )
+
+
+def write_repairable(
+    rows: Sequence[RejectedRow],
+    called: Sequence[str | None],
+    markers: Mapping[str, Sequence[str]],
+    destination: Path,
+) -> None:
+    """Write refused rows as CSV with the columns of their file, to be repaired and uploaded.
+
+    `markers`: the file's columns, in order, with the texts that say missing. A row that has not a
+    value for each column has none: only its text, in a column of its own.
+    """
+    kept = [name for name in markers if name.casefold() not in RESERVED]
+    with destination.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([IDENTITY, *kept, REASONS, RAW])
+        for row, name in zip(rows, called, strict=True):
+            cells = dict(zip(markers, row.cells, strict=True)) if row.cells else {}
+            values = [_offered(cells.get(each), markers[each]) for each in kept]
+            said = "; ".join(reason.message for reason in row.reasons)
+            writer.writerow([name or "", *values, said, "" if cells else row.raw])
+
+
+def _offered(cell: str | None, markers: Sequence[str]) -> str:
+    """A missing value is written so that it is read as one."""
+    if cell is not None:
+        return cell
+    return "" if "" in markers or not markers else markers[0]
 
 
 def _located(

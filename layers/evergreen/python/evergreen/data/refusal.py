@@ -35,11 +35,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that cannot be taken: its line in the source, its text, all its reasons."""
+    """A row that cannot be taken: its line in the source, its text, all its reasons.
+
+    `cells` are its values as texts, column by column, of a row that has as many as there are
+    columns.
+    """
 
     line: int | None
     raw: str
     reasons: tuple[Reason, ...]
+    cells: tuple[str | None, ...] = ()
 
 
 class UploadRefusedError(ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -10,6 +10,7 @@ import duckdb
 from evergreen.data.engine import identifier
 from evergreen.data.inference import Inferred
 from evergreen.data.rules import Key, Rule
+from evergreen.data.schema import SQL_TYPES, ColumnType
 from evergreen.data.staging import ROW, Staged
 
 NUMBER = identifier("evergreen row")
@@ -44,7 +45,8 @@ class BadRow:
 class Sieve:
     """Good are the rows without a misfit that break none of the rules and repeat no key.
 
-    `line` is SQL for where a row stands in its source, of files that are not text. Of rows that
+    `others` is SQL for the rows of the dataset's other parts: their keys are taken. `line` is SQL
+    for where a row stands in its source, of files that are not text. Of rows that
     share a key the first good one stays.
     """
 
@@ -53,6 +55,7 @@ class Sieve:
     rules: tuple[Rule, ...] = ()
     keys: tuple[Key, ...] = ()
     line: str = f"{ROW} + 1"
+    others: str | None = None
 
     @property
     def wrong(self) -> tuple[Inferred, ...]:
@@ -66,11 +69,23 @@ class Sieve:
             values = ", ".join(f"{name} AS k{n}" for n, name in enumerate(names))
             groups = ", ".join(f"k{n}" for n, _ in enumerate(names))
             there = " AND ".join(f"{name} IS NOT NULL" for name in names)
+            typed = (
+                f"SELECT {values}, {NUMBER}, NOT ({self._spoilt}) AS good "
+                f"FROM ({self._typed()}) WHERE {there}"
+            )
+            within = (
+                f"SELECT {groups}, min({NUMBER}) FILTER (good) AS keeper FROM ({typed}) "
+                f"GROUP BY {groups} HAVING count(*) > 1"
+            )
+            if self.others:
+                elsewhere = taken_keys(self.others, key.columns, self._types)
+                within += (
+                    f" UNION ALL SELECT {groups}, -1 FROM ({typed}) AS here "
+                    f"SEMI JOIN ({elsewhere}) AS elsewhere USING ({groups})"
+                )
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE repeated_{place} AS "
-                f"SELECT {groups}, min({NUMBER}) FILTER (good) AS keeper FROM ("
-                f"SELECT {values}, {NUMBER}, NOT ({self._spoilt}) AS good "
-                f"FROM ({self._typed()}) WHERE {there}) GROUP BY {groups} HAVING count(*) > 1"
+                f"SELECT {groups}, min(keeper) AS keeper FROM ({within}) GROUP BY {groups}"
             )
 
     @property
@@ -151,6 +166,10 @@ class Sieve:
         return joined
 
     @property
+    def _types(self) -> dict[str, ColumnType]:
+        return {each.name: each.type for each in self.columns}
+
+    @property
     def _spoilt(self) -> str:
         """SQL condition: the row is bad by itself, whatever the others are."""
         return " OR ".join([MISFIT, *(self._broken(rule) for rule in self.rules)])
@@ -166,6 +185,15 @@ class Sieve:
                 if each.name == rule.column:
                     return f'({rule.broken} AND "evergreen text {place}" IS NULL)'
         return f"({rule.broken})"
+
+
+def taken_keys(others: str, columns: Sequence[str], types: Mapping[str, ColumnType]) -> str:
+    """SQL for the keys in other rows, as k0, k1, …, of the types that the columns have here."""
+    values = ", ".join(
+        f"TRY_CAST({identifier(name)} AS {SQL_TYPES[types[name]]}) AS k{n}"
+        for n, name in enumerate(columns)
+    )
+    return f"SELECT DISTINCT {values} FROM ({others})"
 
 
 def _repeats(place: int) -> str:

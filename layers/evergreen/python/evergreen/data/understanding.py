@@ -16,6 +16,13 @@ from evergreen.data.parquet_columns import as_declared, column_type, text_in_par
 from evergreen.data.quarantine import NOUNS, bad_rows
 from evergreen.data.readings import READINGS, cleaned, readings_for
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean
+from evergreen.data.repairs import (
+    RESERVED,
+    FindQuarantined,
+    Repair,
+    is_repair,
+    read_repair,
+)
 from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
@@ -32,6 +39,7 @@ class Understood:
     misfitting: int
     warnings: tuple[str, ...]
     known: Schema | None = None
+    repair: Repair | None = None
 
     @property
     def quarantined_rows(self) -> int:
@@ -46,11 +54,13 @@ class Understood:
         where = f" WHERE NOT ({' OR '.join(wrong)})" if wrong else ""
         return f"SELECT {values} FROM {self.staged.source}{where}"
 
-    def sieve(self, rules: Sequence[Rule] = (), keys: Sequence[Key] = ()) -> Sieve:
-        """What divides its rows into good and bad, by these rules too."""
+    def sieve(
+        self, rules: Sequence[Rule] = (), keys: Sequence[Key] = (), others: str | None = None
+    ) -> Sieve:
+        """What divides its rows into good and bad, by these rules too; `others`: see Sieve."""
         numbered = isinstance(self.file, ParquetFile) and self.file.numbered
         line = identifier(LINE) if numbered else f"{ROW} + 1"
-        return Sieve(self.staged, self.columns, tuple(rules), tuple(keys), line)
+        return Sieve(self.staged, self.columns, tuple(rules), tuple(keys), line, others)
 
     def bad_rows(
         self,
@@ -71,10 +81,11 @@ def understand(
     *,
     known: Schema | None = None,
     required: Sequence[str] = (),
+    find: FindQuarantined = lambda _: None,
 ) -> Understood:
     """Find the columns of a file and their types, judged by all values.
 
-    Raises UploadRefusedError.
+    `find` tells the quarantine that a repair belongs to. Raises UploadRefusedError.
     """
     if isinstance(file, ParquetFile):
         staged = stage_parquet(connection, file, name)
@@ -85,15 +96,19 @@ def understand(
     if staged.rows == 0 and not staged.rejected:
         message = f"'{name}' has a header and no rows; add rows"
         raise UploadRefusedError([Reason("no_rows", message, line=1)])
+    repair = None
+    if is_repair(tuple(staged.columns)):
+        staged, repair = read_repair(connection, staged, name, find, scratch)
     columns, left_out = _columns(connection, file, staged, known)
-    _refuse_changed(connection, file, staged, columns, known)
+    if repair is None:  # of a few repaired rows, bad ones are no sign of another type
+        _refuse_changed(connection, file, staged, columns, known)
     warnings = (
         *file.warnings,
         *left_out,
         *(warning for column in columns for warning in column.warnings),
     )
     misfitting = misfitting_rows(connection, staged.source, columns)
-    return Understood(file, staged, columns, misfitting, warnings, known)
+    return Understood(file, staged, columns, misfitting, warnings, known, repair)
 
 
 def _columns(
@@ -107,6 +122,8 @@ def _columns(
     typed: dict[str, Inferred] = {}
     order, left_out = [], []
     for written, expression in staged.columns.items():
+        if written.casefold() in RESERVED:
+            continue
         before = known.column(written) if known else None
         name = before.name if before else written
         kind = column_type(staged.types[written])

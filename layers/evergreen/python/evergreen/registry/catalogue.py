@@ -95,10 +95,21 @@ class Catalogue:
     def put_part(
         self, project: str, dataset: str, key: str, part: Mapping[str, Any]
     ) -> DatasetVersion:
-        """Add or replace the part that an uploaded key names; the dataset's newest version."""
+        """Add or replace the part that an uploaded key names; the dataset's newest version.
+
+        A part of repaired rows goes when the upload that it repairs does. Raises ContendedError
+        if another part has brought back one of its rows meanwhile.
+        """
 
         def with_part(record: Record | None) -> dict[str, Any]:
             parts = {**(record.body["parts"] if record else {}), key: dict(part)}
+            _refuse_rows_twice(key, parts)
+            contents = {each.get("content") for each in parts.values() if not each.get("repairs")}
+            parts = {
+                name: each
+                for name, each in parts.items()
+                if not each.get("repairs") or each["repairs"]["content"] in contents
+            }
             version = dataset_version(str(item["digest"]) for item in parts.values())
             return {"version": version, "parts": parts}
 
@@ -173,6 +184,16 @@ class Catalogue:
             if self.table.put(pk, sk, body, expected=record.version if record else 0):
                 return body
         raise ContendedError(f"{pk} {sk}")
+
+
+def _refuse_rows_twice(key: str, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    repairs = parts[key].get("repairs")
+    for other, part in parts.items():
+        theirs = part.get("repairs")
+        if not repairs or not theirs or other == key or theirs["content"] != repairs["content"]:
+            continue
+        if set(theirs["rows"]) & set(repairs["rows"]):
+            raise ContendedError(f"{other} has brought back rows of {repairs['key']} meanwhile")
 
 
 def _version(dataset: str, record: Record) -> DatasetVersion:

@@ -123,6 +123,16 @@ def part_quarantine_key(part: str) -> str:
     return f"quarantine/{part}/rows.parquet"
 
 
+def part_repairable_key(part: str) -> str:
+    """Lake key of the rows of a part that were refused, as CSV, to be repaired and uploaded."""
+    return f"quarantine/{part}/repair.csv"
+
+
+def part_replay_key(part: str) -> str:
+    """Lake key of what became of the repaired rows that a part brought back."""
+    return f"quarantine/{part}/replay.json"
+
+
 def upload_quarantine_key(project: str, record: str) -> str:
     """Lake key of the record of an upload that was refused whole."""
     return f"quarantine/{project}/{record}.json"
