@@ -142,6 +142,7 @@ def test_what_was_observed_of_the_only_part_is_not_counted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evergreen.data.described_rows.MOST_CELLS", 100)
+    monkeypatch.setattr("evergreen.data.described_rows.SAMPLED_CELLS", 100)
     part = write_parquet(tmp_path / "part.parquet", "SELECT i % 7 AS a FROM range(30000) AS t(i)")
     seen = Observed(30000, (ObservedColumn("a", "integer", 30000, 0, distinct=6),))
 
