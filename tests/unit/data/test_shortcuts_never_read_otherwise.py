@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from evergreen.contracts.data_section import MISSING
 from evergreen.data.engine import literal
-from evergreen.data.readings import MISSING_MARKERS, READINGS, Reading, cleaned, unclean
+from evergreen.data.readings import READINGS, Reading, cleaned, unclean
 
 QUICK = [reading for reading in READINGS if reading.sure != "false"]
 
@@ -122,7 +123,7 @@ def test_spaces_around_a_text_are_never_overlooked(
     overlooked = connection.execute(
         f"SELECT v FROM (SELECT unnest(?) AS v) "
         f"WHERE NOT {unclean('v')} AND {cleaned('v')} IS DISTINCT FROM v "
-        f"AND v NOT IN ({', '.join(literal(marker) for marker in MISSING_MARKERS)})",
+        f"AND v NOT IN ({', '.join(literal(marker) for marker in MISSING)})",
         [written],
     ).fetchall()
 
