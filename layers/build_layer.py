@@ -37,6 +37,7 @@ DEAD_PARTS = {
     "share": "manual pages",
     "*-stubs": "types",
     "adbc_driver_duckdb": "another way into DuckDB",
+    "cffi": "makes bindings; soundfile brings its own, made",
     "duckdb/experimental": "the Spark interface",
     "onnx/backend/test": "test models",
     "onnxruntime/capi/libonnxruntime.so*": "the C library; Python's binding contains it too",
@@ -44,6 +45,7 @@ DEAD_PARTS = {
     "onnxruntime/tools": "model rewriting",
     "onnxruntime/transformers": "model rewriting",
     "onnxruntime/datasets": "sample models",
+    "pycparser": "read by cffi",
     **{
         f"pillow.libs/lib{library}-*": "what PNG and JPEG pictures do not need"
         for library in (

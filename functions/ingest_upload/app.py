@@ -21,6 +21,7 @@ from evergreen.contracts.facts import (
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, dataset_of_upload
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.checks import Expected
+from evergreen.data.collection import medium_of_file
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.limits import Limits
 from evergreen.data.observations import Observed, together
@@ -133,7 +134,11 @@ def derive_part(
     file = stage.catalogue.project_file(project)
     required = required_columns(file, dataset) if file else []
     expected = Expected(file.declared(dataset) if file else NOTHING_DECLARED, moment_of(message))
+    name = upload.key.split("/", 3)[-1]
     content = digest_of_file(source)
+    if medium_of_file(source):
+        # Its folder labels it: the same picture in another one is another row.
+        content = digest_of([content, name])
     # How a file is judged; what the other parts are does not make a taken file another one.
     judged: list[Any] = [code_digest(stage.name), content, required, expected.identity]
     version = stage.catalogue.dataset(project, dataset)
@@ -161,7 +166,7 @@ def derive_part(
         try:
             made = ingest(
                 source,
-                Path(upload.key).name,
+                name,
                 rows,
                 known=known,
                 before=before,

@@ -2,8 +2,8 @@
 
 import json
 import tempfile
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,17 @@ from evergreen.registry.identity import (
 from evergreen.serving.answers import answers
 from evergreen.serving.graph import ServingGraph
 from evergreen.serving.lookups import look_up
-from evergreen.serving.requests import MAXIMUM_ROWS, RequestInvalidError, read_request
+from evergreen.serving.requests import (
+    MAXIMUM_BYTES,
+    MAXIMUM_ROWS,
+    RequestInvalidError,
+    read_request,
+)
 
-MAXIMUM_BYTES = 1024**3
+MAXIMUM_FILE_BYTES = 1024**3
+
+FRAME_BYTES = 50
+"""Of a request for each row: its id, commas."""
 
 stage = Stage("score_batch")
 
@@ -52,7 +60,7 @@ def take(message: Message) -> None:
     asked_at = {"asked_at": message.body["time"]} if signature.lookups else {}
     with tempfile.TemporaryDirectory() as directory:
         try:
-            source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_BYTES)
+            source = fetch_upload(upload, Path(directory, "source"), MAXIMUM_FILE_BYTES)
             content = digest_of_file(source)
             inputs = {"model": model, "content": content, "key": upload.key, **asked_at}
             stage.derive(
@@ -67,9 +75,8 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     """Answer every row, in the file's order; raises RequestInvalidError for a wrong row."""
     key, model = str(derivation.inputs["key"]), str(derivation.inputs["model"])
     graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
-    rows = iter(read_rows(source, key))
     scored: list[dict[str, Any]] = []
-    while chunk := list(islice(rows, MAXIMUM_ROWS)):
+    for chunk in chunks(read_rows(source, key)):
         ids = [str(row.pop("id", len(scored) + index)) for index, row in enumerate(chunk)]
         try:
             request = read_request(
@@ -100,6 +107,21 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     stage.lake.store(target, result)
     fact = BatchScored(project=project, key=key, result=result, rows=len(scored), model=model)
     return Outcome((fact,), {"scored": derivation.key, "result": result})
+
+
+def chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows in requests of a size that is taken: a picture's numbers and a text are long."""
+    chunk: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        length = len(json.dumps(row, default=as_text)) + FRAME_BYTES
+        if chunk and (len(chunk) == MAXIMUM_ROWS or size + length > MAXIMUM_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(row)
+        size += length
+    if chunk:
+        yield chunk
 
 
 def as_text(value: Any) -> str:

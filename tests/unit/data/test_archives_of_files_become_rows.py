@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from evergreen.data import collection
+from evergreen.data.ingestion import ingest
 from evergreen.media.picture_numbers import NAMES as OF_PICTURES
 from evergreen.media.sound_numbers import NAMES as OF_SOUNDS
 from tests.unit.data.uploads import Uploader
@@ -164,7 +165,24 @@ def test_where_pictures_cannot_be_opened_that_is_said(
 ) -> None:
     monkeypatch.setitem(sys.modules, "evergreen.media.picture_numbers", None)
     (reason,) = uploader.refused(packed({"1.png": picture()}))
-    assert reason.message == "'people.csv' is an archive of files; a table is needed here"
+    assert reason.message == "'people.csv' holds no table, which is needed here"
+
+
+def test_a_picture_by_itself_is_a_row_labelled_by_its_folder(tmp_path: Path) -> None:
+    source, made = tmp_path / "source", tmp_path / "rows.parquet"
+    for content, columns in ((picture(), OF_PICTURES), (recording(), OF_SOUNDS)):
+        source.write_bytes(content)
+        part = ingest(source, "cat/tom", made)
+        assert part.schema.names == ("file", "label", *columns)
+        with duckdb.connect() as connection:
+            assert connection.execute(f"SELECT file, label FROM '{made}'").fetchall() == [
+                ("cat/tom", "cat")
+            ]
+
+
+def test_a_damaged_picture_by_itself_is_refused(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(picture()[:100])
+    assert reason.message.startswith("'people.csv' is a damaged picture: ")
 
 
 def test_tables_are_read_without_the_libraries_that_open_pictures() -> None:

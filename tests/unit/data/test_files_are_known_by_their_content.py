@@ -66,7 +66,7 @@ def test_a_nameless_column_is_called_by_its_place(uploader: Uploader) -> None:
         (b"PK\x03\x04rest", "damaged", "not a zip file"),
         (bytes(257) + b"ustar", "not_a_table", "a tar archive"),
         (b"\x80\x05rest", "not_a_table", "a Python pickle, which is never opened"),
-        (b"\x89PNG\r\n\x1a\nrest", "not_a_table", "a PNG image"),
+        (b"\x89PNG\r\n\x1a\nrest", "not_a_picture", "is no PNG or JPEG picture"),
         (bytes(range(256)) * 16, "not_a_table", "binary data"),
         (b"PAR1 and then nothing of the kind", "damaged", "its end is missing"),
         (b"Dear all, please find\nattached nothing.\n", "too_many_bad_rows", "1 bad rows of 1"),

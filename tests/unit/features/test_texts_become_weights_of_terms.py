@@ -164,3 +164,12 @@ def test_a_vocabulary_survives_its_record_and_old_records_are_read(workshop: Wor
     assert again.rows.terms == len(made.signature.term_names) > 0
     old = made.signature.to_json().replace('"terms"', '"unknown"').replace('"idf"', '"other"')
     assert Signature.from_json(old).texts[0].terms == ()
+
+
+def test_lists_are_the_words_of_their_elements(workshop: Workshop) -> None:
+    made = workshop.prepare(
+        hundred("'[\"drama\", \"' || ['war', 'love'][1 + i % 2] || '\"]' AS genres, i % 7 AS x")
+    )
+    assert set(text_column(made, "genres").terms) == {
+        *("drama", "war", "love", "drama war", "drama love"),
+    }

@@ -43,10 +43,15 @@ def test_a_long_text_is_read_to_its_limit_and_that_is_said() -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    for review, said in ((True, "true or false"), (5, "a number"), (["a"], "a list")):
+    for review, said in ((True, "true or false"), (5, "a number"), ([["a"]], "a list")):
         try:
             ask(review)
         except RequestInvalidError as error:
             assert (error.field, error.problem) == ("rows[0].review", f"text is needed, not {said}")
         else:
             raise AssertionError(review)
+
+
+def test_a_list_is_the_words_of_its_elements() -> None:
+    assert ask(["Good", "x", 1]).encoded.numbers.tolist() == [[1, 0]]
+    assert ask([]).rows[0]["review"] == "[]"

@@ -104,6 +104,23 @@ def medium_of(archive: Archive) -> Medium | None:
     return MEDIA[kind] if found[kind] > few and found[kind] >= others else None
 
 
+def medium_of_file(path: Path) -> Medium | None:
+    """Whether a file is itself a picture or a recording; a text is a table or not by its lines."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return next((each for each in MEDIA.values() if each.begins(head, "")), None)
+
+
+def read_file(path: Path, name: str, medium: Medium, records: Records, limits: Limits) -> None:
+    """Take a picture or a recording that was uploaded by itself; raises UploadRefusedError."""
+    try:
+        found = medium.describe(path, name, limits)
+    except MediaRefusedError as error:
+        message = f"'{printable(name)}' {error.problem}"
+        raise UploadRefusedError([Reason(error.code, message)]) from error
+    records.add(1, [(FILE, name), (LABEL, folder_of(name)), *found], name)
+
+
 @dataclass(frozen=True)
 class Collection:
     """An archive of one kind of content, on its way to rows."""

@@ -10,7 +10,13 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data import archive, json_records, parquet_footer, plain_text, workbook
-from evergreen.data.collection import Collection, medium_of
+from evergreen.data.collection import (
+    Collection,
+    Medium,
+    medium_of,
+    medium_of_file,
+    read_file,
+)
 from evergreen.data.delimited import Head, delimited, divide, is_prose
 from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.limits import Limits
@@ -30,12 +36,8 @@ ACCEPTED = (
     "(PNG, JPEG), recordings (WAV, FLAC, OGG) or texts (.txt) in folders that label them"
 )
 FOREIGN_FORMATS = (
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"RIFF", "a sound or a film (RIFF)"),
-    (b"fLaC", "a sound (FLAC)"),
-    (b"OggS", "a sound (Ogg)"),
+    (b"RIFF", "a film or another RIFF file"),
     (b"ID3", "a sound (MP3)"),
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document, or one with a password"),
@@ -64,7 +66,10 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on its way to being recognised. `packed` is what it was unpacked from, if anything."""
+    """A file on its way to being recognised. `packed` is what it was unpacked from, if anything.
+
+    `name` is for messages; `written` is the same as its owner wrote it.
+    """
 
     path: Path
     name: str
@@ -72,6 +77,7 @@ class Upload:
     limits: Limits
     connection: duckdb.DuckDBPyConnection
     packed: str | None = None
+    written: str = ""
 
     @property
     def head(self) -> bytes:
@@ -95,7 +101,7 @@ def recognise(
 
     Raises UploadRefusedError for everything that is no table, with what was seen instead.
     """
-    return _recognised(Upload(source, printable(name), scratch, limits, connection))
+    return _recognised(Upload(source, printable(name), scratch, limits, connection, written=name))
 
 
 def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
@@ -105,6 +111,9 @@ def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
     for magic, read in FORMATS:
         if head.startswith(magic):
             return read(upload)
+    medium = medium_of_file(upload.path)
+    if medium is not None and not upload.packed:
+        return _medium(upload, medium)
     _refuse_foreign(head, upload.name)
     if utf16_of(head) is None:
         _refuse_binary(head, upload.name)
@@ -152,14 +161,26 @@ def _zip(upload: Upload) -> ParquetFile | DelimitedFile:
     return _recognised(replace(upload, path=path, packed="a zip archive"))
 
 
+def _medium(upload: Upload, medium: Medium) -> ParquetFile:
+    with upload.records("file") as records:
+        try:
+            read_file(upload.path, upload.written, medium, records, upload.limits)
+        except ModuleNotFoundError:
+            raise _no_table(upload) from None
+        return records.as_parquet(upload.connection)
+
+
+def _no_table(upload: Upload) -> UploadRefusedError:
+    """A function that takes tables alone is deployed without what opens pictures."""
+    return _refused("not_a_table", f"'{upload.name}' holds no table, which is needed here")
+
+
 def _collection(upload: Upload, collection: Collection) -> ParquetFile:
     with upload.records("file") as records:
         try:
             loose, said = collection.read(records)
         except ModuleNotFoundError:
-            # A function that takes tables alone is deployed without what opens pictures.
-            message = f"'{upload.name}' is an archive of files; a table is needed here"
-            raise _refused("not_a_table", message) from None
+            raise _no_table(upload) from None
         if not records.rows:
             reasons = [reason for row in records.rejected[:5] for reason in row.reasons]
             message = f"'{upload.name}' holds no {collection.medium.noun} that can be read"

@@ -32,6 +32,9 @@ FEWEST_TEXTS_OF_PROSE = 50
 SAMPLED_TEXTS = 1_000
 """Values that are looked at to tell text from identifiers."""
 
+JSON_LIST = r"\s*\[.*\]\s*"
+"""What a list is at ingestion: the words of its elements are terms, in whatever order."""
+
 FILE_NAME = r"(?i)\S\.(png|jpe?g|wav|flac|ogg|txt)$"
 """What the name of a file looks like: it names the row, and may tell the answer."""
 
@@ -219,16 +222,19 @@ def _words(
     too_many = distinct > MOST_CATEGORIES or (
         distinct > 1 and distinct * ROWS_PER_CATEGORY > values
     )
-    if not too_many and distinct <= FEWEST_TEXTS_OF_PROSE:
-        return Kind.CATEGORY, ""
     sample = connection.execute(
         f"SELECT left({identifier(name)}, 1000), "
-        f"NOT regexp_matches({identifier(name)}, {literal(FILE_NAME)}) "
+        f"NOT regexp_matches({identifier(name)}, {literal(FILE_NAME)}), "
+        f"NOT regexp_full_match({identifier(name)}, {literal(JSON_LIST)}, 's') "
         f"FROM {identifier(table.name)} WHERE {identifier(name)} IS NOT NULL LIMIT {SAMPLED_TEXTS}"
     ).fetchall()
-    if too_many and not any(other for _, other in sample):
+    if not any(no_list for _, _, no_list in sample):
+        return Kind.TEXT, ""
+    if not too_many and distinct <= FEWEST_TEXTS_OF_PROSE:
+        return Kind.CATEGORY, ""
+    if too_many and not any(no_file for _, no_file, _ in sample):
         return None, "names files"
-    words = median_words([text for text, _ in sample])
+    words = median_words([text for text, _, _ in sample])
     if words >= (FEWEST_WORDS if too_many else PROSE_WORDS):
         return Kind.TEXT, ""
     if too_many:

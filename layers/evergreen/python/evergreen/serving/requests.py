@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -140,7 +140,7 @@ def _row(
     left: dict[str, Any] = {}
     media = media_of(columns)
     notes: list[str] = []
-    for name, value in given.items():
+    for name, value in _flat(given, columns):
         if name in columns:
             row[name] = _VALUES[columns[name].kind](value, f"{path}.{name}")
             notes += notes_on(columns[name], row[name])
@@ -148,7 +148,7 @@ def _row(
                 row[name] = row[name] and row[name][:LONGEST_TEXT]
         elif name in keys:  # of features that are looked up
             left[name] = value
-        elif name in media and not isinstance(value, dict):
+        elif name in media:
             numbers, said = _described(name, value, f"{path}.{name}", columns)
             row |= numbers
             notes += said
@@ -162,6 +162,20 @@ def _row(
     if sum(len(value) for value in row.values() if isinstance(value, str)) > MAXIMUM_TEXT:
         raise RequestInvalidError(path, f"its texts have more than {MAXIMUM_TEXT:,} characters")
     return row, tuple(notes), left
+
+
+def _flat(given: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[tuple[str, Any]]:
+    """The values of a row; those of an object by the names that ingestion gives them: outer.inner.
+
+    Only as deep as any column's name goes.
+    """
+    for name, value in given.items():
+        inside = f"{name}."
+        if isinstance(value, dict) and any(column.startswith(inside) for column in columns):
+            inner = {inside + key: each for key, each in value.items()}
+            yield from _flat(inner, columns)
+        else:
+            yield name, value
 
 
 def _described(
@@ -229,8 +243,11 @@ def _category(value: Any, field: str) -> str | None:
 
 
 def _text(value: Any, field: str) -> str | None:
+    """A text; a list as the JSON text that ingestion makes of it."""
     if value is None:
         return None
+    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
+        value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         _wrong(value, field, "text")
     _check_characters(value, field)

@@ -1,0 +1,28 @@
+"""Rows of a file are asked in chunks that the serving code takes, whatever they weigh."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evergreen.serving.requests import MAXIMUM_BYTES, MAXIMUM_ROWS
+from functions.score_batch.app import chunks
+
+
+@given(lengths=st.lists(st.sampled_from([1, 500_000, 2_500_000]), max_size=20))
+def test_no_chunk_is_too_large_and_no_row_is_lost(lengths: list[int]) -> None:
+    rows: list[dict[str, Any]] = [{"text": "é" * (length // 6)} for length in lengths]
+    found = list(chunks(rows))
+    assert [row for chunk in found for row in chunk] == rows
+    for chunk in found:
+        ids = [f"{place:09}" for place in range(len(chunk))]
+        assert len(json.dumps({"rows": chunk, "ids": ids})) <= MAXIMUM_BYTES
+
+
+def test_no_chunk_has_too_many_rows() -> None:
+    assert [len(chunk) for chunk in chunks([{"x": 1}] * (2 * MAXIMUM_ROWS + 1))] == [
+        *(MAXIMUM_ROWS, MAXIMUM_ROWS, 1),
+    ]
