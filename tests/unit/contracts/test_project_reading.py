@@ -53,6 +53,19 @@ def test_a_step_with_two_keys_is_refused() -> None:
     assert problem.startswith("line 7: 'preparation.steps.0': a step is exactly one of")
 
 
+def test_a_typo_in_a_part_that_has_a_short_form_gets_a_hint() -> None:
+    text = SMALLEST + b"preparation:\n  steps:\n  - deduplicate: {ignroe: [b]}\n"
+    (problem,) = problems_of(text)
+    assert "'preparation.steps.0.deduplicate.ignroe' is not a key of project.yaml" in problem
+    assert problem.endswith("did you mean 'ignore'?")
+
+
+@pytest.mark.parametrize("time", ["false", "ordered_at"])
+def test_the_time_of_rows_can_be_named_or_switched_off(time: str) -> None:
+    file = read_project_file(SMALLEST + f"preparation: {{time: {time}}}\n".encode(), "credit")
+    assert file.preparation.time == (False if time == "false" else time)
+
+
 def test_text_that_is_not_yaml_is_refused_with_its_line() -> None:
     (problem,) = problems_of(b"project: credit\ntarget: [\n")
     assert problem.startswith("line 3: not YAML")

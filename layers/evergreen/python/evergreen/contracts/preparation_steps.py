@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
 
@@ -36,6 +36,17 @@ class Section(BaseModel):
     """A part of a step."""
 
     model_config = STRICT
+
+
+def _or_short(*short: dict[str, Any]) -> ConfigDict:
+    """A part that may be written shorter, in the JSON Schema for editors too."""
+
+    def either(schema: dict[str, Any]) -> None:
+        whole = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [*short, whole]
+
+    return ConfigDict(**STRICT, json_schema_extra=either)
 
 
 def _pairs(keys: Keys) -> dict[str, str]:
@@ -82,6 +93,17 @@ class Join(Section):
 
 class Aggregate(Section):
     """One statistic of a column: `count`, or `{sum: amount}`. Missing values do not count."""
+
+    model_config = _or_short(
+        {"const": "count"},
+        {
+            "type": "object",
+            "propertyNames": {"enum": list(get_args(Statistic))},
+            "additionalProperties": {"type": "string"},
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+    )
 
     statistic: Statistic
     column: ColumnName | None = None
@@ -170,6 +192,8 @@ class Fill(Section):
     `by`: only of rows that are equal in these; `within`: only if it is not older.
     """
 
+    model_config = _or_short({"type": ["boolean", "number", "string"]})
+
     value: bool | int | float | str | None = None
     previous_in: ColumnName | None = None
     by: list[ColumnName] = []
@@ -211,6 +235,10 @@ class Deduplicate(Section):
     The first or the last in `order` of a column; in order of the dataset without, and for ties.
     """
 
+    model_config = _or_short(
+        {"const": "rows"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    )
+
     by: list[ColumnName] | None = None
     ignore: list[ColumnName] = []
     keep: Literal["first", "last"] = "first"
@@ -234,6 +262,8 @@ class Deduplicate(Section):
 
 class Sql(Section):
     """One SELECT over `rows` and the named reference `datasets`."""
+
+    model_config = _or_short({"type": "string"})
 
     query: Annotated[str, Field(min_length=1, max_length=20_000)]
     datasets: list[Name] = []

@@ -96,7 +96,9 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
             if "$ref" in option:
                 node = definitions[option["$ref"].rsplit("/", 1)[1]]
                 break
-    return list(node.get("properties", {}))
+    # A part that may be written shorter is one of several forms.
+    forms = [node, *node.get("anyOf", [])]
+    return [key for form in forms for key in form.get("properties", {})]
 
 
 def _value_of_any_key(node: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,14 @@ UNSTABLE = (
     "WHERE stability IS NOT NULL AND stability <> 'CONSISTENT'"
 )
 
+CLOCKS = frozenset({"current_localtime", "current_localtimestamp"})
+"""Functions that the engine wrongly lists as stable; `age` of one argument is another."""
+
+CLOCK_WORDS = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+)
+"""Words that read the clock, where no column has their name."""
+
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 """What a SELECT may read beside its tables."""
 
@@ -130,14 +138,22 @@ def _require_table(
 
 
 def _require_stable(connection: duckdb.DuckDBPyConnection, text: str, tree: Any) -> None:
-    unstable = {str(name) for (name,) in connection.execute(UNSTABLE).fetchall()}
+    unstable = {str(name) for (name,) in connection.execute(UNSTABLE).fetchall()} | CLOCKS
     for node in _nodes(tree):
         function = str(node.get("function_name", "")).lower()
-        if node.get("class") == "FUNCTION" and function in unstable:
-            raise PreparationRefusedError(
-                f"'{shortened(text)}': {function}() answers differently each time, so that the "
-                "same data would give another model; leave it out"
-            )
+        word = str((node.get("column_names") or [""])[-1]).lower()
+        if node.get("class") == "FUNCTION" and (
+            function in unstable or (function == "age" and len(node.get("arguments", [])) == 1)
+        ):
+            found = f"{function}()"
+        elif node.get("class") == "COLUMN_REF" and word in CLOCK_WORDS:
+            found = word
+        else:
+            continue
+        raise PreparationRefusedError(
+            f"'{shortened(text)}': {found} answers differently each time, so that the same data "
+            "would give another model; leave it out"
+        )
 
 
 def explained(
