@@ -39,6 +39,7 @@ JOURNEY: dict[str, str | None] = {
     "promote_model": "ModelPromoted",
     "list_for_labelling": "LabellingListed",
     "update_features": None,
+    "backfill_features": None,
     "predict": None,
     "score_batch": "BatchScored",
     "capture_predictions": "captures/",
@@ -50,7 +51,14 @@ JOURNEY: dict[str, str | None] = {
 }
 
 # Nothing in the journey puts a message into their queue, or they have none.
-ASKED_DIRECTLY = {"update_features", "predict", "check_drift", "sweep", "console_api"}
+ASKED_DIRECTLY = {
+    "update_features",
+    "backfill_features",
+    "predict",
+    "check_drift",
+    "sweep",
+    "console_api",
+}
 
 # Small enough for one trial, one window and one retraining to be all there is to wait for.
 SETTINGS = {

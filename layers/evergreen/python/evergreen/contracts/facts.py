@@ -277,6 +277,20 @@ class LabellingListed(Fact):
         return f"{self.rows:,} of {self.unlabelled:,} unlabelled rows are listed for labelling"
 
 
+class FeaturesBackfilled(Fact):
+    """The rows of a dataset that features still look back to are events at serving too."""
+
+    dataset: str
+    version: str
+    events: int
+    refused: int
+
+    @property
+    def summary(self) -> str:
+        left = f"; {self.refused:,} rows can be none" if self.refused else ""
+        return f"{self.dataset}: {self.events:,} events are known to serving{left}"
+
+
 class BatchScored(Fact):
     """A file under `scoring/` was answered row by row."""
 
