@@ -83,7 +83,14 @@ def make(derivation: Derivation, file: ProjectFile) -> Outcome:
         "csv": csv,
     }
     rows = [entry.to_plain() for entry in listing.entries]
-    content = {"list": derivation.key, "measure": listing.measure, **counts, "rows": rows}
+    record = json.loads(stage.lake.read(training_record_key(training_set)))
+    content = {
+        "list": derivation.key,
+        "measure": listing.measure,
+        **counts,
+        "labels": record["labels"],
+        "rows": rows,
+    }
     key = labelling_key(file.project, derivation.key, "json")
     stage.lake.write(key, json.dumps(content).encode())
     fact = LabellingListed(

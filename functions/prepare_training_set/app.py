@@ -17,12 +17,14 @@ from evergreen.contracts.facts import (
 )
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.features.preparation import PreparationRefusedError, Prepared, prepare
+from evergreen.labelling.statements import HISTORY
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
     Derivation,
     labels_key,
     part_key,
+    training_labels_key,
     training_record_key,
     training_set_key,
     training_table_key,
@@ -128,6 +130,8 @@ def make(
     except PreparationRefusedError as error:
         return Outcome((TrainingSetRefused(project=file.project, problem=str(error)),))
     stage.lake.store(table, training_table_key(derivation.key))
+    if file.labelling:
+        stage.lake.store(table.with_name(HISTORY), training_labels_key(derivation.key))
     stage.lake.write(training_set_key(derivation.key), made.training_set.to_bytes())
     record = describe(made, derivation.inputs)
     stage.lake.write(training_record_key(derivation.key), json.dumps(record).encode())

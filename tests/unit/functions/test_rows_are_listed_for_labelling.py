@@ -22,7 +22,12 @@ from evergreen.contracts.facts import (
 )
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.features.training_set import TrainingSet
-from evergreen.registry.identity import graph_key, model_file_key, training_set_key
+from evergreen.registry.identity import (
+    graph_key,
+    model_file_key,
+    training_labels_key,
+    training_set_key,
+)
 from evergreen.training.export import export
 from evergreen.training.fit import fit
 from evergreen.training.plan import first_rung
@@ -149,10 +154,13 @@ def test_the_champion_lists_what_it_is_uncertain_of_and_labels_come_back(team: T
     again = team.upload("uploads/p/said/1.csv", written(rows))
     assert again.rows >= 119
     assert any("20 rows got their target from 20 labels" in note for note in again.notes)
+    assert training_labels_key(again.training_set) in team.ingest.lake.contents
     shorter = team.listed(again)
     assert shorter is not None
     assert (shorter.unlabelled, shorter.training_set) == (180, again.training_set)
-    listed_now = {row["key"]["id"] for row in team.ask("/projects/p/labelling")[1]["rows"]}
+    answer = team.ask("/projects/p/labelling")[1]
+    assert answer["labels"]["labelled"] == 20
+    listed_now = {row["key"]["id"] for row in answer["rows"]}
     assert not listed_now & {row["id"] for row in rows}
 
 

@@ -16,6 +16,7 @@ from evergreen.contracts.project_file import Labelling
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.steps import ROW, Table
 from evergreen.labelling.annotation import Annotated, annotate
+from evergreen.labelling.statements import resolve, write_history
 
 ROWS = "SELECT i AS id, i * 10 AS x, NULL::VARCHAR AS y FROM range(5) r(i)"
 ALL = {"labeller": "who", "time": "at"}
@@ -236,6 +237,22 @@ def test_agreement_is_reported_for_every_pair_with_rows_in_common(desk: Desk) ->
     assert (found.labellers, found.rows, found.agreed) == (("anna", "bert"), 20, 0.95)
     assert found.kappa == pytest.approx(0.9)
     assert found.sentence in made.notes
+
+
+def test_all_that_was_said_can_be_looked_up(desk: Desk) -> None:
+    declared = Labelling(dataset="said", key=["id"], policy="majority", **ALL)
+    said = [(1, "yes", "anna", 1), (1, "no", "anna", 2), (1, "no", "bert", 1), (2, "no", "bert", 1)]
+    path = desk.directory / "history.parquet"
+    with duckdb.connect() as connection:
+        resolve(connection, declared, "y", [desk._part(connection, 0, said)])
+        write_history(connection, declared, path)
+        columns = "id, label, labeller, day(said_at), current, resolved"
+        assert connection.execute(f"SELECT {columns} FROM '{path}'").fetchall() == [
+            ("1", "yes", "anna", 1, False, "no"),
+            ("1", "no", "bert", 1, True, "no"),
+            ("1", "no", "anna", 2, True, "no"),
+            ("2", "no", "bert", 1, True, "no"),
+        ]
 
 
 def test_a_key_that_is_no_column_is_refused_and_the_near_one_said(desk: Desk) -> None:

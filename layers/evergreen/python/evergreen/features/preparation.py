@@ -28,6 +28,7 @@ from evergreen.features.target import Target, find_target
 from evergreen.features.training_set import TrainingSet
 from evergreen.features.workbench import ROW, ROWS, JoinReport, StepReport, Table, Workbench
 from evergreen.labelling.annotation import Annotated, annotate
+from evergreen.labelling.statements import HISTORY, write_history
 from evergreen.labelling.unlabelled import (
     said_of_unlabelled,
     set_unlabelled_aside,
@@ -82,7 +83,8 @@ def prepare(
 
     `datasets`: the Parquet parts of each dataset that the project names. `feedback`: Parquet
     files of labelled predictions, which become further rows after the steps. The prepared rows
-    are also written to `table` (Parquet), with a column that says which are held out.
+    are also written to `table` (Parquet), with a column that says which are held out, and beside
+    it, where a labelling is declared, the HISTORY of all labels.
 
     Equal inputs and `seed` give equal training sets; with the same `seed`, rows that were held
     out stay so when more rows arrive. Raises PreparationRefusedError.
@@ -95,7 +97,13 @@ def prepare(
         # With several threads the last digit of a sum depends on which of them came first.
         connection.execute("SET threads = 1")
         lock(
-            connection, [*(part for parts in datasets.values() for part in parts), *feedback, table]
+            connection,
+            [
+                *(part for parts in datasets.values() for part in parts),
+                *feedback,
+                table,
+                table.with_name(HISTORY),
+            ],
         )
         return _Preparation(connection, project, seed).run(datasets, feedback, table)
 
@@ -144,6 +152,8 @@ class _Preparation:
         seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
         signature = self._signature(chosen, seen, target.task, known.classes)
         self._write(ordered, holdout, table)
+        if self.project.labelling:
+            write_history(self.connection, self.project.labelling, table.with_name(HISTORY))
         made = TrainingSet(
             signature=signature,
             rows=encoded.rows.take(known.kept),

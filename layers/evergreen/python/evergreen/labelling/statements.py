@@ -17,6 +17,9 @@ from evergreen.data.parts import schema_of
 from evergreen.data.schema import SQL_TYPES, ColumnType
 from evergreen.labelling.rater_agreement import Agreement, agreement
 
+HISTORY = "labels.parquet"
+"""The file of all that was ever said, beside the prepared table."""
+
 STATEMENTS = "labelling_statements"
 CURRENT = "labelling_current"
 RESOLVED = "labelling_resolved"
@@ -27,8 +30,8 @@ CHOSEN_BY = "chosen_by"
 MOST_LABELS = 100
 """Labels with more different values than this are numbers: kappa says nothing of them."""
 
-MOST_PAIRS = 50
-"""Pairs of labellers that are reported: those with the most rows in common."""
+MOST_COMPARED = 20
+"""Labellers that are compared with each other: those who said the most."""
 
 
 def _expert(labelling: Labelling) -> str:
@@ -117,6 +120,35 @@ def resolve(
         agreements=_agreements(connection, keys) if labelling.labeller else (),
         types=frozenset(types),
         files_left_out=tuple(left_out),
+    )
+
+
+def write_history(
+    connection: duckdb.DuckDBPyConnection, labelling: Labelling, destination: Path
+) -> None:
+    """Write all that was ever said, and what became of it, as one Parquet table.
+
+    Columns: the key, `label`, `labeller` and `said_at` where declared, `current` (its labeller's
+    last word on the row), and `resolved`, the label that the policy made of all.
+    """
+    keys = [f"k{place}" for place in range(len(labelling.key))]
+    columns = [
+        f"said.{key} AS {identifier(name)}" for key, name in zip(keys, labelling.key, strict=True)
+    ]
+    columns += ["said.label AS label"]
+    columns += ["said.who AS labeller"] if labelling.labeller else []
+    columns += ["said.moment AS said_at"] if labelling.time else []
+    same = " AND ".join(
+        f"said.{name} IS NOT DISTINCT FROM last.{name}"
+        for name in (*keys, "who", "label", "moment")
+    )
+    resolved = " AND ".join(f"said.{key} = resolved.{key}" for key in keys)
+    connection.execute(
+        f"COPY (SELECT {', '.join(columns)}, last.who IS NOT NULL AS current, "
+        f"resolved.label AS resolved FROM {STATEMENTS} AS said "
+        f"LEFT JOIN {CURRENT} AS last ON {same} LEFT JOIN {RESOLVED} AS resolved ON {resolved} "
+        f"ORDER BY {', '.join(f'said.{name}' for name in (*keys, 'moment', 'who', 'label'))}) "
+        f"TO {literal(str(destination))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
     )
 
 
@@ -246,13 +278,13 @@ def _agreements(
     if labels > MOST_LABELS:
         return ()
     found = connection.execute(
-        "WITH counted AS ("
+        f"WITH chief AS (SELECT who FROM {CURRENT} GROUP BY who ORDER BY count(*) DESC, who "
+        f"LIMIT {MOST_COMPARED}), "
+        f"compared AS (SELECT * FROM {CURRENT} SEMI JOIN chief USING (who)), counted AS ("
         "SELECT a.who AS first, b.who AS second, a.label AS one, b.label AS other, count(*) AS n "
-        f"FROM {CURRENT} AS a JOIN {CURRENT} AS b USING ({', '.join(keys)}) WHERE a.who < b.who "
-        "GROUP BY ALL), pairs AS (SELECT first, second, sum(n) AS rows FROM counted GROUP BY ALL "
-        f"ORDER BY rows DESC, first, second LIMIT {MOST_PAIRS}) "
-        "SELECT first, second, one, other, n FROM counted JOIN pairs USING (first, second) "
-        "ORDER BY pairs.rows DESC, first, second, one, other"
+        f"FROM compared AS a JOIN compared AS b USING ({', '.join(keys)}) WHERE a.who < b.who "
+        "GROUP BY ALL) SELECT first, second, one, other, n FROM counted "
+        "ORDER BY sum(n) OVER (PARTITION BY first, second) DESC, first, second, one, other"
     ).fetchall()
     return tuple(
         agreement(pair, {(one, other): int(rows) for _, _, one, other, rows in cells})

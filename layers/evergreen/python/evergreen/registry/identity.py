@@ -163,6 +163,11 @@ def training_table_key(training_set: str) -> str:
     return f"training_sets/{training_set}/table.parquet"
 
 
+def training_labels_key(training_set: str) -> str:
+    """Lake key of all labels that were ever uploaded for the rows, and what became of each."""
+    return f"training_sets/{training_set}/labels.parquet"
+
+
 def training_record_key(training_set: str) -> str:
     """Lake key of how a training set was made: inputs, split, joins, notes, column types."""
     return f"training_sets/{training_set}/record.json"
