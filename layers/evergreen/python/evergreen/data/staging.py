@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -103,9 +104,19 @@ def cells_of(file: DelimitedFile) -> list[str]:
     return [f"c{place}" for place in range(len(file.names))]
 
 
-def delimited(file: DelimitedFile, options: str = "", rejects: str = "reject_errors") -> str:
-    """A table function that reads the cells of a file as text; other rows go to `rejects`."""
-    spelled = ", ".join(f"{literal(cell)}: 'VARCHAR'" for cell in cells_of(file))
+def delimited(
+    file: DelimitedFile,
+    options: str = "",
+    rejects: str = "reject_errors",
+    types: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """A table function that reads the cells of a file, as text where `types` has no other.
+
+    Rows that cannot be read so go to the table `rejects`.
+    """
+    spelled = ", ".join(
+        f"{literal(cell)}: {literal(types.get(cell, 'VARCHAR'))}" for cell in cells_of(file)
+    )
     quote, header = literal(file.quote), str(file.has_header).lower()
     return (
         f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
