@@ -15,7 +15,7 @@ from evergreen.evaluation.card_charts import roc_points
 from evergreen.evaluation.evaluation import evaluate
 from evergreen.features.signature import Task
 from evergreen.features.training_set import TrainingSet
-from tests.unit.training.sets import training_set
+from tests.unit.training.sets import training_set, with_text
 
 MODEL = {"model": "ab" * 32, "family": "boosting", "parameters": {"leaves": 31}, "calibrated": True}
 RECORD = {"split": "the newest rows are held out", "notes": ["12 rows have no target"]}
@@ -139,3 +139,10 @@ def test_the_curve_goes_from_corner_to_corner_and_never_back() -> None:
     assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
     assert points == sorted(points)
     assert roc_points(np.zeros(5, dtype=bool), np.zeros(5)) == []
+
+
+def test_the_words_that_a_model_reads_are_shown() -> None:
+    rows = with_text(training_set(Task.BINARY))
+    page = card(rows, predictions_for(rows))
+    assert "6 words and pairs of words, the rarest of them &#x27;a&#x27;, &#x27;b&#x27;" in page
+    assert "review &#x27;a&#x27; from" not in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -88,6 +89,15 @@ def test_what_is_damaged_is_refused_at_its_place() -> None:
     )
     assert "a file as base64 text is needed" in refused({"image": [1, 2]}, taken)
     assert "the audio is no WAV" in refused({"audio": as_text(b"RIFF")}, signature("audio"))
+
+
+def test_a_model_that_learnt_from_other_numbers_is_not_asked() -> None:
+    old = signature("image")
+    columns = (*old.columns, Column("image.glow", Kind.NUMBER))
+    said = refused({"image": as_text(CONTENT["image"])}, replace(old, columns=columns))
+    assert said == (
+        "rows[0].image: the model knows other numbers of an image than are made now; train it anew"
+    )
 
 
 def test_a_model_of_tables_is_asked_with_no_picture() -> None:

@@ -191,6 +191,11 @@ def _described(
     except MediaRefusedError as error:
         raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
     used = {name: number for name, number in found.items() if name in columns}
+    if len(used) < sum(name.startswith(f"{kind}.") for name in columns):
+        # Their names say what numbers mean: the model learnt from others than are made now.
+        raise RequestInvalidError(
+            field, f"the model knows other numbers of an {kind} than are made now; train it anew"
+        )
     outside = sum(_outside(columns[name], number) for name, number in used.items())
     if outside > MOST_OUTSIDE * len(used):
         said = f"{outside} of the {len(used)} numbers that are used of it"
