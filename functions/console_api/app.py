@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -11,7 +11,8 @@ from aws_lambda_powertools.event_handler.exceptions import BadRequestError, NotF
 
 from evergreen.cloud.runtime import Message, Stage, now
 from evergreen.contracts.facts import DriftCheckRequested, Fact, RetrainRequested
-from evergreen.registry.catalogue import EXPLORATION
+from evergreen.data.version_diff import compare_versions
+from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
 from evergreen.registry.derivations import RECORD
 from evergreen.registry.identity import dataset_version
 from evergreen.registry.journey import read_journey
@@ -60,9 +61,13 @@ def datasets(project: str) -> list[dict[str, Any]]:
         each["dataset"]: each for each in stage.catalogue.newest(project, EXPLORATION, 10_000)
     }
     made = ("profile", "exploration")
+    file = stage.catalogue.project_file(project)
     return [
         {
             "dataset": version.dataset,
+            "owner": file.declared(version.dataset).owner if file else None,
+            "pii": file.declared(version.dataset).pii if file else {},
+            "proposal": proposal(project, version),
             "version": version.version,
             "rows": version.rows,
             "parts": dict(version.parts),
@@ -74,6 +79,55 @@ def datasets(project: str) -> list[dict[str, Any]]:
         }
         for version in stage.catalogue.datasets(project)
     ]
+
+
+def proposal(project: str, version: DatasetVersion) -> str | None:
+    """What the project file could declare of a dataset, as YAML."""
+    identity = f"{version.dataset}#{version.version}"
+    record = stage.catalogue.get(project, "DATASETVERSION", identity) or {}
+    return stage.lake.read(record["proposal"]).decode() if "proposal" in record else None
+
+
+@app.get("/projects/<project>/datasets/<dataset>/versions")
+def versions(project: str, dataset: str) -> dict[str, Any]:
+    """Every version that a dataset has had, the newest first."""
+    known(project)
+    return {"versions": list(versions_of(project, dataset))}
+
+
+def versions_of(project: str, dataset: str) -> Sequence[Mapping[str, Any]]:
+    """The records of a dataset's versions; answers 404 where there are none."""
+    found = stage.catalogue.versions(project, dataset)
+    if not found:
+        raise NotFoundError(f"project '{project}' has no dataset '{dataset}'")
+    return found
+
+
+@app.get("/projects/<project>/datasets/<dataset>/diff")
+def diff(project: str, dataset: str) -> dict[str, Any]:
+    """What changed from one version to another: `from` and `to`, else the last two."""
+    known(project)
+    found = versions_of(project, dataset)
+    asked = {
+        "from": app.current_event.get_query_string_value(
+            "from", found[min(1, len(found) - 1)]["version"]
+        ),
+        "to": app.current_event.get_query_string_value("to", found[0]["version"]),
+    }
+    records = {str(each["version"]): each for each in found}
+    for name, version in asked.items():
+        if version not in records:
+            listed = ", ".join(list(records)[:5])
+            raise NotFoundError(
+                f"'{name}' is '{version}', no version of '{dataset}'; the newest are {listed}"
+            )
+    before, after = (records[str(asked[name])] for name in ("from", "to"))
+    contents = [json.loads(stage.lake.read(each["record"])) for each in (before, after)]
+    profiles = [
+        json.loads(stage.lake.read(each["profile"]))["profile"] if "profile" in each else None
+        for each in (before, after)
+    ]
+    return compare_versions(contents[0], contents[1], (profiles[0], profiles[1])).to_plain()
 
 
 COLLECTIONS: dict[str, Callable[[str], Iterable[Any]]] = {

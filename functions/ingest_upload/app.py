@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from evergreen.cloud.dataset_records import record_profile, record_version
 from evergreen.cloud.explorer import explore
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
@@ -56,9 +57,34 @@ stage = Stage("ingest_upload")
 def take(message: Message) -> None:
     """Take one upload; or look anew at the datasets of a project whose file changed."""
     if message.body.get("detail-type") == ProjectChanged.__name__:
-        explore(stage, message, message.event.fact.project)
+        look_anew(message)
         return
-    upload = UploadedObject.from_event(message.body)
+    take_upload(message, UploadedObject.from_event(message.body), moment_of(message))
+
+
+def look_anew(message: Message) -> None:
+    """Judge the parts of a project by what its file declares now, and draw its pages anew.
+
+    A part that is refused now stays as it was taken; that it is refused is said.
+    """
+    fact = message.event.fact
+    for version in stage.catalogue.datasets(fact.project):
+        # Repairs after what they repair.
+        for key, part in sorted(version.parts.items(), key=lambda each: "repairs" in each[1]):
+            uploaded = datetime.fromisoformat(part["uploaded"])
+            expected = expected_of(fact.project, version.dataset, moment_of(message), uploaded)
+            if part["judged"] != judgement(fact.project, version, key, part["content"], expected):
+                bucket = stage.settings["UPLOADS_BUCKET"]
+                upload = UploadedObject(bucket, key, part["version_id"], "")
+                take_upload(message, upload, uploaded)
+    explore(stage, message, fact.project)
+    for version in stage.catalogue.datasets(fact.project):
+        record_version(stage, fact.project, version)
+        record_profile(stage, fact.project, version)
+
+
+def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) -> None:
+    """Check one file that came at a time, and add it to its dataset or refuse it."""
     try:
         project, dataset = dataset_of_upload(upload.key)
     except KeyRefusedError as error:
@@ -68,7 +94,8 @@ def take(message: Message) -> None:
     with tempfile.TemporaryDirectory() as directory:
         try:
             source = fetch_upload(upload, Path(directory, "source"), limits().upload_bytes)
-            part = derive_part(message, upload, project, dataset, source)
+            expected = expected_of(project, dataset, moment_of(message), uploaded)
+            part = derive_part(message, upload, project, dataset, source, expected)
         except UploadTooLargeError as error:
             reason = {"code": "too_large", "message": printable(str(error), 500)}
             quarantine(message, upload, project, dataset, [reason])
@@ -80,6 +107,7 @@ def take(message: Message) -> None:
         if version is None or part["rows"] or upload.key in version.parts or "repairs" not in part:
             version = stage.catalogue.put_part(project, dataset, upload.key, part)
         note_quarantine(message, upload, project, dataset, part)
+        record_version(stage, project, version)
     stage.say(
         message,
         DatasetIngested(
@@ -95,6 +123,7 @@ def take(message: Message) -> None:
     )
     # Said before: nothing that follows waits for what people look at.
     explore(stage, message, project, (dataset,))
+    record_profile(stage, project, version)
 
 
 def note_quarantine(
@@ -128,25 +157,31 @@ def note_quarantine(
 
 
 def derive_part(
-    message: Message, upload: UploadedObject, project: str, dataset: str, source: Path
+    message: Message,
+    upload: UploadedObject,
+    project: str,
+    dataset: str,
+    source: Path,
+    expected: Expected,
 ) -> Mapping[str, Any]:
     """The typed part of a file, made once for equal bytes; or why it is `refused`."""
     file = stage.catalogue.project_file(project)
     required = required_columns(file, dataset) if file else []
-    expected = Expected(file.declared(dataset) if file else NOTHING_DECLARED, moment_of(message))
     name = upload.key.split("/", 3)[-1]
     content = digest_of_file(source)
     if medium_of_file(source):
         # Its folder labels it: the same picture in another one is another row.
         content = digest_of([content, name])
-    # How a file is judged; what the other parts are does not make a taken file another one.
-    judged: list[Any] = [code_digest(stage.name), content, required, expected.identity]
     version = stage.catalogue.dataset(project, dataset)
     taken = version.parts.get(upload.key) if version else None
+    if (
+        version
+        and taken
+        and taken["judged"] == judgement(project, version, upload.key, content, expected)
+    ):
+        return taken
     others = other_parts(version, upload.key)
     quarantines = quarantines_of(others)
-    if taken and taken["judged"] == digest_of([*judged, quarantines if "repairs" in taken else 0]):
-        return taken
     known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
     before = together(observed(part) for part in others)
     keyed = [str(part["part"]) for part in others] if expected.declaration.keyed else []
@@ -208,9 +243,51 @@ def derive_part(
         )
 
     made = stage.derive(message, project, inputs, work)
-    source_object = {"key": upload.key, "version_id": upload.version_id}
-    judged.append(quarantines if "repairs" in made else 0)
-    return {**made, **source_object, "content": content, "judged": digest_of(judged)}
+    source_object = {
+        "key": upload.key,
+        "version_id": upload.version_id,
+        "uploaded": expected.uploaded.isoformat(),
+    }
+    judged = digest_of(
+        [
+            code_digest(stage.name),
+            content,
+            [],  # no required column is missing
+            expected.identity,
+            quarantines if "repairs" in made else None,
+        ]
+    )
+    return {**made, **source_object, "content": content, "judged": judged}
+
+
+def judgement(
+    project: str, version: DatasetVersion, key: str, content: str, expected: Expected
+) -> str:
+    """How a part would be judged now.
+
+    What the other parts are does not make a taken file another one; only of a repair, what is in
+    quarantine.
+    """
+    file = stage.catalogue.project_file(project)
+    required = required_columns(file, version.dataset) if file else []
+    there = {column["name"] for column in version.parts[key]["schema"]}
+    repairs = "repairs" in version.parts[key]
+    return digest_of(
+        [
+            code_digest(stage.name),
+            content,
+            [name for name in required if name not in there],
+            expected.identity,
+            quarantines_of(other_parts(version, key)) if repairs else None,
+        ]
+    )
+
+
+def expected_of(project: str, dataset: str, moment: datetime, uploaded: datetime) -> Expected:
+    """What is declared of a dataset, for a file that came at a time and is judged at a moment."""
+    file = stage.catalogue.project_file(project)
+    declared = file.declared(dataset) if file else NOTHING_DECLARED
+    return Expected(declared, moment, uploaded)
 
 
 def replayed(repair: Repair) -> dict[str, Any]:

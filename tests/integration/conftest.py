@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local.cloud import LocalCloud
 
@@ -67,6 +70,14 @@ class Person:
                 entries, last = now, time.monotonic()
             time.sleep(0.2)
         return entries
+
+    def ask(self, path: str) -> Any:
+        """What the console answers to a signed GET."""
+        outputs = self.cloud.outputs
+        request = AWSRequest("GET", outputs.api_url + path)
+        SigV4Auth(Credentials("test", "test"), "execute-api", outputs.region).add_auth(request)
+        url, headers = outputs.api_url + path, dict(request.headers)
+        return self.http.request("GET", url, headers=headers, timeout=30.0).json()
 
     def predict(self, project: str, body: str, key: str | None = None) -> tuple[int, Any]:
         """Status and answer of the endpoint."""

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 PENGUINS = Path(__file__).parents[2] / "examples/penguins/penguins.csv"
 PROJECT = """
@@ -63,17 +60,10 @@ def nests(person: Any, truth: list[dict[str, str]]) -> Any:
     return person
 
 
-def asked(person: Any, path: str) -> Any:
-    outputs = person.cloud.outputs
-    request = AWSRequest("GET", outputs.api_url + path)
-    SigV4Auth(Credentials("test", "test"), "execute-api", outputs.region).add_auth(request)
-    return person.http.request("GET", outputs.api_url + path, headers=dict(request.headers)).json()
-
-
 def test_a_list_is_made_filled_in_and_learned_from(nests: Any, truth: list[dict[str, str]]) -> None:
     first = nests.wait_for("nests", "LabellingListed")["detail"]
     assert (first["rows"], first["unlabelled"]) == (10, len(truth[::4]))
-    answer = asked(nests, "/projects/nests/labelling")
+    answer = nests.ask("/projects/nests/labelling")
     assert (answer["list"], answer["csv"]) == (first["list"], first["csv"])
     assert [row["chosen_by"] for row in answer["rows"]].count("random") == 2
 

@@ -41,3 +41,16 @@ def test_rows_in_quarantine_come_back_once(person: Any) -> None:
     second = person.wait_for("repair", "RowsReplayed", count=2)["detail"]
     assert sorted([first["taken"], second["taken"]]) == [0, 2]
     assert person.catalogue.dataset("repair", "people").rows == 62
+
+
+def test_versions_are_compared_over_http(person: Any) -> None:
+    person.upload("uploads/versions/people/jan.csv", ROWS)
+    person.wait_for("versions", "DatasetIngested")
+    person.upload("uploads/versions/people/feb.csv", ROWS.replace("\n1,", "\n100,"))
+    person.wait_for("versions", "DatasetIngested", count=2)
+    diff = person.ask("/projects/versions/datasets/people/diff")
+    assert diff["parts_added"] == ["uploads/versions/people/feb.csv"]
+    assert (diff["rows_before"], diff["rows_after"]) == (60, 120)
+    assert len(person.ask("/projects/versions/datasets/people/versions")["versions"]) == 2
+    (listed,) = person.ask("/projects/versions/datasets")["datasets"]
+    assert "people:" in listed["proposal"]

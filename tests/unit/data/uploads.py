@@ -46,7 +46,7 @@ class Uploader:
             known=known,
             before=before,
             required=required,
-            expected=Expected(DatasetDeclaration.model_validate(declared or {}), NOW),
+            expected=Expected(DatasetDeclaration.model_validate(declared or {}), NOW, NOW),
             destination_quarantine=self.quarantine,
         )
 

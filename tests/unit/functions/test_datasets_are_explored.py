@@ -89,7 +89,7 @@ def test_the_console_lists_profile_and_page(
 ) -> None:
     uploads.put("uploads/p/orders/1.csv", ORDERS)
     console = function("console_api")
-    vars(console.app.stage).update(table=uploads.ingest.table)
+    vars(console.app.stage).update(table=uploads.ingest.table, lake=uploads.ingest.lake)
     event = {
         "httpMethod": "GET",
         "path": "/projects/p/datasets",

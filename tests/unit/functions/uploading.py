@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from evergreen.contracts.facts import Fact
+from evergreen.contracts.events import Event, event_id
+from evergreen.contracts.facts import Fact, ProjectChanged
 from evergreen.contracts.objects import UploadedObject
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.registry.identity import part_key, part_repairable_key
@@ -29,6 +31,7 @@ class Uploads:
 
     def __post_init__(self) -> None:
         self.patch.setattr(self.ingest.app, "fetch_upload", self._fetch)
+        self.patch.setenv("UPLOADS_BUCKET", "uploads")
 
     def _fetch(self, upload: UploadedObject, path: Path, _: int) -> Path:
         path.write_bytes(self.versions[upload.key, str(upload.version_id)])
@@ -75,9 +78,13 @@ class Uploads:
         return self.ingest.lake.read(part_repairable_key(part)).decode()
 
     def declare(self, section: dict[str, Any], project: str = "p", dataset: str = "d") -> None:
-        """Register a project file that declares a dataset."""
+        """Register a project file that declares a dataset, and have the change heard."""
         file = {"project": project, "dataset": "other", "target": "t", "data": {dataset: section}}
-        self.ingest.catalogue.change_project(ProjectFile.model_validate(file))
+        read = ProjectFile.model_validate(file)
+        digest, sections = self.ingest.catalogue.change_project(read)
+        fact = ProjectChanged(project=project, file_digest=digest, sections=sections)
+        said = Event(fact, event_id(digest, fact), "c", datetime(2026, 1, 2, tzinfo=UTC))
+        assert self.ingest.hear(said) == []
 
     def said(self, kind: type[F]) -> list[F]:
         """The facts of a kind, in order."""

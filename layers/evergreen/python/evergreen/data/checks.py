@@ -27,16 +27,20 @@ from evergreen.data.waivers import Waivers, waived
 
 @dataclass(frozen=True)
 class Expected:
-    """What is declared of a dataset, and the moment at which a file of it is judged."""
+    """What is declared of a dataset, when a file of it is judged, and when it was uploaded.
+
+    Waivers hold or do not when it is judged; how fresh it is depends on when it came.
+    """
 
     declaration: DatasetDeclaration
     now: datetime
+    uploaded: datetime
 
     @property
     def identity(self) -> dict[str, Any]:
         """As JSON values, what of it decides how a file is judged: not who owns the dataset.
 
-        The moment itself only where a rule is about time.
+        When it came only where a rule is about time.
         """
         plain = self.declaration.model_dump(mode="json", exclude={"owner"})
         for column in plain["columns"].values():
@@ -46,11 +50,12 @@ class Expected:
         return {
             "declared": plain,
             "waived": [each.constraint for each in held],
-            "at": self.now.isoformat() if timed else None,
+            "at": self.uploaded.isoformat() if timed else None,
         }
 
 
-NOTHING_EXPECTED = Expected(NOTHING_DECLARED, datetime(1970, 1, 1, tzinfo=UTC))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOTHING_EXPECTED = Expected(NOTHING_DECLARED, _EPOCH, _EPOCH)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def check(
             broken.append(rule)
             found.append(_broken(rule, rows))
     if whole:
-        found += _of_the_file(declaration, seen, expected.now)
+        found += _of_the_file(declaration, seen, expected.uploaded)
         found += _of_columns(declaration, seen)
     if whole and before is not None:
         known = compare(connection, part, seen, before)

@@ -59,9 +59,8 @@ def has_own_markers(known: Schema | None) -> bool:
     if not isinstance(known, DeclaredSchema):
         return False
     declaration = known.declaration
-    return declaration.missing is not None or any(
-        column.missing is not None for column in declaration.columns.values()
-    )
+    declared = [declaration.missing, *(each.missing for each in declaration.columns.values())]
+    return any(each is not None and tuple(each) != MISSING for each in declared)
 
 
 def declared_readings(

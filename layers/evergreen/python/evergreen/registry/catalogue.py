@@ -124,6 +124,24 @@ class Catalogue:
         found = self.newest(project, f"PART#{dataset}", 10_000)
         return sorted({str(part["part"]) for part in found})
 
+    def put_version(self, project: str, version: DatasetVersion, body: Mapping[str, Any]) -> None:
+        """Add what became known of a dataset version; the time of its first record stays."""
+
+        def added(record: Record | None) -> dict[str, Any]:
+            same = {"dataset": version.dataset, "version": version.version, "rows": version.rows}
+            before = dict(record.body) if record else {}
+            first = {"at": before["at"]} if "at" in before else {}
+            return {**before, **same, "parts": len(version.parts), **body, **first}
+
+        sk = f"DATASETVERSION#{version.dataset}#{version.version}"
+        self._update(project_pk(project), sk, added)
+
+    def versions(self, project: str, dataset: str) -> Sequence[Mapping[str, Any]]:
+        """The record of each version that a dataset has had, the newest first."""
+        prefix = f"DATASETVERSION#{dataset}#"
+        found = [record.body for record in self.table.query(project_pk(project), prefix)]
+        return sorted(found, key=lambda body: str(body.get("at", "")), reverse=True)
+
     # ---- models
 
     def put_model(self, project: str, model: str, body: Mapping[str, Any]) -> None:

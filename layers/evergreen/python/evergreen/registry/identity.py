@@ -138,6 +138,16 @@ def upload_quarantine_key(project: str, record: str) -> str:
     return f"quarantine/{project}/{record}.json"
 
 
+def dataset_record_key(version: str, record: str) -> str:
+    """Lake key of what a dataset version holds: its parts, their sources, its schema."""
+    return f"datasets/{version}/record-{record}.json"
+
+
+def dataset_proposal_key(version: str, proposal: str) -> str:
+    """Lake key of what the project file could declare of a dataset, seen at a version."""
+    return f"datasets/{version}/proposal-{proposal}.yaml"
+
+
 def dataset_profile_key(profile: str) -> str:
     """Lake key of a dataset version's profile."""
     return f"datasets/{profile}/profile.json"

@@ -1,0 +1,149 @@
+"""Each version of a dataset keeps its record; any two can be compared; a proposal is offered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
+from evergreen.contracts.project_reading import read_project_file
+from tests.unit.functions.conftest import CONTEXT, Function
+from tests.unit.functions.uploading import Uploads
+
+JAN = "id,mail,x\n" + "".join(f"{i},a{i}@b.org,{i % 10}\n" for i in range(80))
+FEB = "id,mail,x,new\n" + "".join(f"{i},a{i}@b.org,{5 + i % 10},n\n" for i in range(80, 160))
+
+
+@pytest.fixture
+def uploads(function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch) -> Uploads:
+    return Uploads(function("ingest_upload"), monkeypatch)
+
+
+@pytest.fixture
+def console(uploads: Uploads, function: Callable[[str], Function]) -> Callable[..., Any]:
+    made = function("console_api")
+    vars(made.app.stage).update(table=uploads.ingest.table, lake=uploads.ingest.lake)
+
+    def ask(path: str, **query: str) -> tuple[int, Mapping[str, Any]]:
+        event = {
+            "httpMethod": "GET",
+            "path": path,
+            "queryStringParameters": query,
+            "headers": {},
+            "requestContext": {"requestId": "r"},
+        }
+        answer = made.app.handler(event, CONTEXT)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return ask
+
+
+def test_every_version_is_recorded_with_what_it_was_made_of(
+    uploads: Uploads, console: Callable[..., Any]
+) -> None:
+    uploads.declare({"owner": "ops", "columns": {"mail": {"pii": "email"}}})
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    uploads.put("uploads/p/d/feb.csv", FEB + "1,2\n")
+    status, body = console("/projects/p/datasets/d/versions")
+    assert status == 200
+    second, first = body["versions"]
+    said = [fact.version for fact in uploads.said(DatasetIngested)]
+    assert [first["version"], second["version"]] == said
+    assert (second["rows"], second["parts"], second["quarantined_rows"]) == (160, 2, 1)
+    assert (second["owner"], second["pii"]) == ("ops", {"mail": "email"})
+    assert len(second["code"]) == 32
+    assert uploads.ingest.lake.read(second["profile"])
+    record = json.loads(uploads.ingest.lake.read(second["record"]))
+    sources = {key: part["version_id"] for key, part in record["parts"].items()}
+    assert sources == {"uploads/p/d/jan.csv": "v1", "uploads/p/d/feb.csv": "v2"}
+    assert [column["name"] for column in record["schema"]] == ["id", "mail", "x", "new"]
+
+
+def test_two_versions_are_compared(uploads: Uploads, console: Callable[..., Any]) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    uploads.put("uploads/p/d/feb.csv", FEB)
+    uploads.put("uploads/p/d/jan.csv", JAN.replace("1\n", "2\n"))
+    versions = [fact.version for fact in uploads.said(DatasetIngested)]
+    status, whole = console("/projects/p/datasets/d/diff", **{"from": versions[0]})
+    assert status == 200
+    assert (whole["before"], whole["after"]) == (versions[0], versions[2])
+    assert (whole["rows_before"], whole["rows_after"]) == (80, 160)
+    assert whole["parts_added"] == ["uploads/p/d/feb.csv"]
+    assert whole["parts_replaced"] == ["uploads/p/d/jan.csv"]
+    assert whole["columns_added"] == ["new"]
+    assert {move["column"]: move["distance"] for move in whole["moves"]}["x"] > 0.2
+    _, last = console("/projects/p/datasets/d/diff")
+    assert last["before"] == versions[1]
+
+
+def test_unknown_versions_and_datasets_are_told(
+    uploads: Uploads, console: Callable[..., Any]
+) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    status, body = console("/projects/p/datasets/d/diff", to="nothing")
+    assert status == 404
+    assert "'to' is 'nothing', no version of 'd'" in body["message"]
+    assert console("/projects/p/datasets/e/diff")[0] == 404
+    assert console("/projects/p/datasets/e/versions")[0] == 404
+
+
+def test_a_proposal_is_offered_that_fits_its_data(
+    uploads: Uploads, console: Callable[..., Any]
+) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    _, body = console("/projects/p/datasets")
+    (listed,) = body["datasets"]
+    text = f"project: p\ndataset: d\ntarget: x\n{listed['proposal']}"
+    declared = read_project_file(text.encode(), "p").declared("d")
+    assert declared.key == ["id"]
+    assert declared.columns["x"].range == [0, 9]
+    assert declared.columns["mail"].pii == "email"
+    assert declared.markers("x")[:2] == ("", "NA")
+
+
+def test_a_changed_declaration_judges_the_parts_anew(uploads: Uploads) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    uploads.put("uploads/p/e/other.csv", JAN)
+    first = uploads.said(DatasetIngested)[0]
+    uploads.declare({"constraints": [{"column": "x", "range": [0, 8]}]})
+    again = uploads.said(DatasetIngested)[2:]
+    assert [(fact.dataset, fact.rows, fact.quarantined_rows) for fact in again] == [("d", 72, 8)]
+    assert again[0].version != first.version
+    uploads.declare({"constraints": [{"column": "x", "range": [0, 8]}], "owner": "ops"})
+    assert len(uploads.said(DatasetIngested)) == 3
+
+
+def test_a_part_that_is_refused_anew_stays_and_that_is_said(uploads: Uploads) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    uploads.declare({"constraints": [{"rows": [100, None]}]})
+    (refused,) = uploads.said(UploadQuarantined)
+    assert "the file has 80 good rows; expected are at least 100" in refused.reasons[0]
+    assert len(uploads.rows()) == 80
+
+
+def test_a_file_is_as_fresh_as_it_was_when_it_came(uploads: Uploads) -> None:
+    declared = {"constraints": [{"column": "day", "freshness": "2 days"}]}
+    uploads.declare(declared)
+    uploads.put("uploads/p/d/a.csv", "id,day\n1,2026-01-01\n", at="2026-01-02T00:00:00Z")
+    uploads.declare({**declared, "most_bad_rows": 0.5})  # long after
+    assert uploads.said(UploadQuarantined) == []
+    uploads.put("uploads/p/d/a.csv", "id,day\n1,2026-01-01\n", at="2026-01-09T00:00:00Z")
+    assert "the newest 'day' is 2026-01-01" in uploads.said(UploadQuarantined)[0].reasons[0]
+
+
+def test_repairs_survive_a_rule_that_does_not_concern_them(uploads: Uploads) -> None:
+    declared = {"columns": {"x": {"type": "integer"}}}
+    uploads.declare(declared)
+    uploads.put("uploads/p/d/jan.csv", JAN + "80,m,bad\n")
+    offered = uploads.repairable("uploads/p/d/jan.csv")
+    uploads.put("uploads/p/d/fixed.csv", offered.replace(",bad,", ",7,"))
+    assert len(uploads.rows()) == 81
+    uploads.declare({**declared, "constraints": [{"row": "id <> 3"}]})
+    assert len(uploads.rows()) == 80
+    assert (80, "m", 7) in uploads.rows()
+    uploads.declare({**declared, "constraints": [{"row": "id <> 80"}]})
+    assert len(uploads.rows()) == 80
+    assert (80, "m", 7) not in uploads.rows()
