@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.contracts.preparation_steps import Step
+from evergreen.contracts.project_file import ProjectFile
+from evergreen.data.engine import connect, identifier
 from evergreen.features.preparation import Prepared
+from evergreen.features.steps import run_steps
+from evergreen.features.workbench import ROW, Table, Workbench
 from tests.unit.features.workshop import Workshop, hundred, names
 
 READINGS = """
@@ -355,3 +362,45 @@ def test_what_cannot_be_computed_says_why(
     error = workshop.refused(hundred("i AS n, 'a' AS w"), joined, step, references=references)
     assert said in error.problem
     assert error.step == 2
+
+
+KEY, MOMENT, VALUE = (st.none() | st.integers(0, most) for most in (1, 5, 9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(KEY, MOMENT, VALUE), min_size=1, max_size=12))
+def test_fills_and_the_rows_that_are_kept_are_those_of_a_plain_loop(
+    rows: list[tuple[int | None, int | None, int | None]],
+) -> None:
+    filled, kept = [], {}
+    for place, (key, moment, value) in enumerate(rows):
+        before = [
+            (at, other, v)
+            for other, (k, at, v) in enumerate(rows)
+            if k == key is not None and at is not None and moment is not None
+            if at < moment and v is not None
+        ]
+        filled.append(value if value is not None or not before else max(before)[2])
+        # The last in order of the moment, rows without one first, and of equals the last.
+        rank = (moment is not None, moment or 0, place)
+        if key not in kept or rank > kept[key]:
+            kept[key] = rank
+    fill = {"fill": {"v": {"previous_in": "m", "by": ["k"]}}}
+    last = {"deduplicate": {"by": ["k"], "keep": "last", "order": "m"}}
+    assert after(rows, fill) == [(k, m, v) for (k, m, _), v in zip(rows, filled, strict=True)]
+    assert after(rows, last) == [rows[place] for place in sorted(r[2] for r in kept.values())]
+
+
+def after(rows: list[tuple[Any, ...]], step: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows after a step, in their order."""
+    project = ProjectFile.model_validate(
+        {"project": "p", "dataset": "d", "target": "y", "preparation": {"steps": [step]}}
+    )
+    with TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        connection.execute(f'CREATE TABLE own (k BIGINT, m BIGINT, v BIGINT, "{ROW}" BIGINT)')
+        placed = [(*row, place) for place, row in enumerate(rows)]
+        connection.executemany("INSERT INTO own VALUES (?, ?, ?, ?)", placed)
+        done = run_steps(Workbench(connection, project, {}), Table.of(connection, "own"))
+        return connection.execute(
+            f'SELECT k, m, v FROM {identifier(done.table.name)} ORDER BY "{ROW}"'
+        ).fetchall()
