@@ -128,10 +128,30 @@ def test_files_and_lines_of_the_manifest_that_do_not_meet_are_said(uploader: Upl
     assert rows(uploader, "file, size")[:2] == [("0.png", None), ("1.png", 1)]
 
 
+@pytest.mark.parametrize("named", ["1.png", "1", "all/1.png", "all\\1.png", " all/1.png "])
+def test_a_manifest_may_name_files_as_its_owner_does(uploader: Uploader, named: str) -> None:
+    files = {"m.csv": f"y,image id\n7,{named}\n", "all/1.png": picture(), "2.png": picture()}
+    assert uploader.take(packed(files)).quarantined_rows == 0
+    assert rows(uploader, "file, y") == [("all/1.png", 7), ("2.png", None)]
+
+
+def test_a_name_that_several_files_have_is_none_of_them(uploader: Uploader) -> None:
+    files: dict[str, str | bytes] = {f"{i}/a.png": picture() for i in range(9)}
+    files["m.csv"] = "y,file\n7,a.png\n8,0/a.png\n"
+    uploader.take(packed(files))
+    assert list(reasons_by_file(uploader)) == ["a.png"]
+    assert rows(uploader, "y")[:2] == [(8,), (None,)]
+
+
+def test_columns_of_a_manifest_do_not_hide_those_of_files(uploader: Uploader) -> None:
+    uploader.take(packed({"m.csv": "name,file\n1.png,x\n", "1.png": picture()}))
+    assert rows(uploader, 'file, "file in the manifest"') == [("1.png", "x")]
+
+
 def test_a_manifest_without_files_is_refused(uploader: Uploader) -> None:
-    (reason,) = uploader.refused(packed({"m.csv": "fille,y\n1.png,2\n", "1.png": picture()}))
+    (reason,) = uploader.refused(packed({"m.csv": "who,y\nx.png,2\n", "1.png": picture()}))
     assert reason.message == (
-        "the manifest 'm.csv' has no column 'file' that names the files; did you mean 'fille'?"
+        "the manifest 'm.csv' has no column that names files of the archive, in columns 'who', 'y'"
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from zipfile import ZipInfo
@@ -12,12 +13,13 @@ from evergreen.data.archive import Archive
 from evergreen.data.delimited import Head, delimited, divide
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.refusal import Reason, UploadRefusedError, did_you_mean, printable
+from evergreen.data.refusal import Reason, UploadRefusedError, printable
 from evergreen.data.text_encoding import as_utf8, form_of
 
 SUFFIXES = (".csv", ".tsv")
-FILE_COLUMNS = ("file", "path", "filename", "file_name")
-"""What the column is called that names the files, from the manifest's folder."""
+SHOWN_COLUMNS = 20
+TAKEN = frozenset({"file", "text"})
+"""Columns that rows have without a manifest; its own of these names are called otherwise."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +57,92 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
     if skipped is None:
         return Manifest()
     file = delimited(path, name, skipped, divide(lines[skipped:]), limits)
-    places = {each.casefold(): place for place, each in enumerate(file.names)}
-    key = next((places[each] for each in FILE_COLUMNS if each in places), None)
-    if key is None or not file.has_header:
-        message = (
-            f"the manifest '{name}' has no column '{FILE_COLUMNS[0]}' that names the files; "
-            f"{did_you_mean(FILE_COLUMNS[0], file.names)}"
+    records = list(_records(file))
+    files = _Files.of(archive, member)
+    meets = [
+        tuple(
+            sum(find(cells[place]) is not None for _, cells in records if place < len(cells))
+            for find in (files.at_path, files.named)
         )
-        raise UploadRefusedError([Reason("missing_column", message, FILE_COLUMNS[0], 1)])
-    return _read(file, member, key)
+        for place in range(len(file.names))
+    ]
+    if not any(found for _, found in meets):
+        message = (
+            f"the manifest '{name}' has no column that names files of the archive, in columns "
+            + ", ".join(f"'{each}'" for each in file.names[:SHOWN_COLUMNS])
+        )
+        raise UploadRefusedError([Reason("missing_column", message, line=1)])
+    return _read(file, records, member, meets.index(max(meets)), files)
 
 
-def _read(file: DelimitedFile, member: ZipInfo, key: int) -> Manifest:
-    folder = PurePosixPath(member.filename.replace("\\", "/")).parent
-    columns = [each for place, each in enumerate(file.names) if place != key]
-    rows: dict[str, dict[str, str | None]] = {}
-    lines: dict[str, int] = {}
-    twice: list[tuple[int, str]] = []
+@dataclass(frozen=True)
+class _Files:
+    """The other files of an archive, as a manifest may name them."""
+
+    folder: PurePosixPath
+    names: frozenset[str]
+    short: Mapping[str, str]
+
+    @staticmethod
+    def of(archive: Archive, manifest: ZipInfo) -> _Files:
+        """`short`: a file's own name, and that without its ending, where no two files have it."""
+        paths = {each.filename: _path(each.filename) for each in archive.members}
+        del paths[manifest.filename]
+        shown = Counter(path.name for path in paths.values())
+        shown.update(path.stem for path in paths.values() if path.stem != path.name)
+        short = {path.stem: name for name, path in paths.items() if shown[path.stem] == 1}
+        short |= {path.name: name for name, path in paths.items() if shown[path.name] == 1}
+        return _Files(_path(manifest.filename).parent, frozenset(paths), short)
+
+    def at_path(self, cell: str) -> str | None:
+        """The file at a path from the manifest's folder, or in the archive."""
+        written = _path(cell.strip())
+        paths = (str(self.folder / written), str(written))
+        return next((path for path in paths if path in self.names), None)
+
+    def named(self, cell: str) -> str | None:
+        """The file that is meant: at a path, or by its own name."""
+        return self.at_path(cell) or self.short.get(str(_path(cell.strip())))
+
+
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _records(file: DelimitedFile) -> Iterator[tuple[int, list[str]]]:
+    """Records behind the header, with the line that each ends on."""
     with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        for _ in range(file.skipped_lines + 1):
+        for _ in range(file.skipped_lines + file.has_header):
             text.readline()
         reader = csv.reader(text, delimiter=file.delimiter, quotechar=file.quote)
         for cells in reader:
-            if not cells or len(cells) <= key:
-                continue
-            name = str(folder / cells[key].strip().replace("\\", "/"))
-            line = reader.line_num + file.skipped_lines + 1
-            if name in rows:
-                twice.append((line, name))
-                continue
-            values = [each.strip() or None for place, each in enumerate(cells) if place != key]
-            lines[name] = line
-            rows[name] = dict(zip(columns, values, strict=False))
+            if cells:
+                yield reader.line_num + file.skipped_lines + file.has_header, cells
+
+
+def _read(
+    file: DelimitedFile,
+    records: list[tuple[int, list[str]]],
+    member: ZipInfo,
+    key: int,
+    files: _Files,
+) -> Manifest:
+    columns = [
+        f"{each} in the manifest" if each.casefold() in TAKEN else each
+        for place, each in enumerate(file.names)
+        if place != key
+    ]
+    rows: dict[str, dict[str, str | None]] = {}
+    lines: dict[str, int] = {}
+    twice: list[tuple[int, str]] = []
+    for line, cells in records:
+        if len(cells) <= key:
+            continue
+        name = files.named(cells[key]) or cells[key].strip()
+        if name in rows:
+            twice.append((line, name))
+            continue
+        values = [each.strip() or None for place, each in enumerate(cells) if place != key]
+        lines[name] = line
+        rows[name] = dict(zip(columns, values, strict=False))
     return Manifest(member, frozenset(columns), rows, lines, tuple(twice))
