@@ -1,7 +1,7 @@
 # Everything that can be done with a checkout. `make` lists it. GNU make 3.81 or newer, Python 3.11 or newer.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down deploy-local test test-hostile test-sam bench lint types check build lock clean
+.PHONY: help setup demo up down deploy-local test test-hostile test-sam bench bench-peers lint types check build lock clean
 
 # The first interpreter that really runs, is new enough and can make a virtual environment: a name on
 # the PATH may be a shim without an interpreter behind it, or Debian's python3 without python3-venv.
@@ -56,6 +56,12 @@ setup: .venv/.local ## Install what the demo and the local cloud need into .venv
 	@$(call install_into,.venv-sam,$<)
 	@touch $@
 
+.venv-peers/.installed: requirements/peers.txt .venv/.installer
+	@echo "Installing what others profile and check tables with into .venv-peers"
+	@.venv/bin/python -m venv .venv-peers
+	@$(call install_into,.venv-peers,$<)
+	@touch $@
+
 # ---- use ------------------------------------------------------------------------------------------
 
 demo: .venv/.local ## Play the whole story on real data: upload, model, prediction, drift, new model
@@ -72,6 +78,9 @@ deploy-local: .venv/.local ## Bring the running local cloud up to date with the 
 
 bench: .venv/.local ## Measure how long the journey and one prediction take
 	@PYTHONPATH=layers/evergreen/python .venv/bin/python -m bench $(ARGS)
+
+bench-peers: .venv/.local .venv-peers/.installed ## Measure profile and checks beside ydata-profiling and Great Expectations
+	@PYTHONPATH=layers/evergreen/python .venv/bin/python -m bench.peers
 
 # ---- judge ----------------------------------------------------------------------------------------
 
@@ -108,5 +117,5 @@ lock: .venv/.installer ## Resolve the pins again: requirements/*.in, layers/*/re
 	@requirements/lock $(ARGS)
 
 clean: ## Remove everything that was made here: environments, builds, local state
-	@rm -rf .venv .venv-sam .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-sam .venv-peers .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

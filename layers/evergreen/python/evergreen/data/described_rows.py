@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -25,19 +26,18 @@ A share among n rows is off by about sqrt(p (1 - p) / n): 0.1 % at the median.
 """
 
 FEWEST_ROWS = 10_000
-ROWS_AS_ARRAYS = 100_000
-"""Columns are compared with each other in so many rows at most."""
+
+COMPARED_ROWS = 10_000
+"""Columns are compared with each other in so many rows at most: a correlation is off by 0.01."""
 
 LONGEST_TEXT = 80
-TABLE = "described"
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of the described rows, under a name that no data can disturb.
+    """One column of the described rows, under names that no data can disturb.
 
-    `value` is SQL for the value: a text stands there as a hash of it, its beginning is `shown`
-    and its characters are `length`.
+    Of a text there is a hash and its length in characters.
     """
 
     column: ColumnSchema
@@ -50,13 +50,6 @@ class Field:
     @property
     def length(self) -> str:
         return f"n{self.place}"
-
-    @property
-    def shown(self) -> str:
-        """SQL for the value as a person reads it."""
-        if self.is_text:
-            return f"s{self.place}"
-        return f"left(CAST({self.value} AS VARCHAR), {LONGEST_TEXT})"
 
     @property
     def is_text(self) -> bool:
@@ -75,90 +68,133 @@ class Field:
         """Whether the values have a least and a greatest that say something."""
         return self.is_number or self.is_time
 
-    @property
-    def number(self) -> str:
-        """SQL for a number that has the order of the values: seconds since 1970 of times."""
-        return f"epoch({self.value})" if self.is_time else f"CAST({self.value} AS DOUBLE)"
-
-    @property
-    def number_or_hash(self) -> str:
-        """SQL for a number that equal values, and only they, have in common."""
-        return self.value if self.is_text else self.number
-
     def taken_from(self, source: str) -> str:
-        """SQL that makes the field's columns of the dataset's column `source`."""
-        if not self.is_text:
-            return f"{source} AS {self.value}"
-        return (
-            f"CASE WHEN {source} IS NOT NULL THEN hash({source}) END AS {self.value}, "
-            f"left({source}, {LONGEST_TEXT}) AS s{self.place}, length({source}) AS {self.length}"
-        )
+        """SQL for the field's value as a number (of a text, for hash and length)."""
+        if self.is_text:
+            # The hash of NULL is a number.
+            hashed = f"CASE WHEN {source} IS NOT NULL THEN hash({source}) END"
+            return f"{hashed} AS {self.value}, length({source}) AS {self.length}"
+        number = f"epoch({source})" if self.is_time else source
+        return f"{number} AS {self.value}"
+
+
+@dataclass(frozen=True)
+class Values:
+    """A field's values of some rows, and where they are there.
+
+    Numbers as they are stored, times in seconds since 1970, booleans, hashes of texts with the
+    `lengths` of these (characters). A value that is not there is anything.
+    """
+
+    field: Field
+    present: NDArray[np.bool_]
+    values: NDArray[Any]
+    lengths: NDArray[np.int64] | None = None
+
+    def every(self, step: int) -> Values:
+        """The values of every n-th row."""
+        return replace(self, present=self.present[::step], values=self.values[::step])
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the dataset: its first row, counted over all parts, and the row after its last."""
+
+    path: Path
+    first: int
+    end: int
 
 
 @dataclass(frozen=True)
 class DescribedRows:
-    """A table in memory, its rows in the order of the dataset; `total` rows are in the dataset."""
+    """The values of all fields in every `step`-th row of the parts, in their order."""
 
-    fields: tuple[Field, ...]
-    rows: int
-    total: int
-    table: str = TABLE
+    columns: tuple[Values, ...]
+    parts: tuple[Part, ...]
+    step: int
+
+    @property
+    def rows(self) -> int:
+        """Rows that are described."""
+        return len(self.columns[0].present) if self.columns else 0
+
+    @property
+    def total(self) -> int:
+        """Rows of the dataset."""
+        return self.parts[-1].end if self.parts else 0
 
     @property
     def is_all(self) -> bool:
         """Whether no row was left out."""
-        return self.rows == self.total
+        return self.step == 1
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns, in order."""
+        return tuple(each.field for each in self.columns)
+
+    def compared(self) -> tuple[Values, ...]:
+        """The values of the rows in which columns are compared with each other."""
+        step = max(1, math.ceil(self.rows / COMPARED_ROWS))
+        return tuple(each.every(step) for each in self.columns)
+
+    def texts(
+        self, connection: duckdb.DuckDBPyConnection, field: Field, rows: Sequence[int]
+    ) -> dict[int, str]:
+        """How the texts of some of the described rows begin, read where they stand."""
+        found: dict[int, str] = {}
+        for part in self.parts:
+            wanted = [row * self.step - part.first for row in rows]
+            wanted = [row for row in wanted if 0 <= row < part.end - part.first]
+            if wanted:
+                own = schema_of(connection, part.path)
+                text = f"left({cell(field.column, own)}, {LONGEST_TEXT})"
+                numbers = ", ".join(map(str, wanted))
+                rows_found = connection.execute(
+                    f"SELECT r, {text} FROM {_numbered(part.path, own)} WHERE r IN ({numbers})"
+                ).fetchall()
+                found |= {(part.first + row) // self.step: said for row, said in rows_found}
+        return found
 
 
 def take_rows(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], schema: Schema
 ) -> DescribedRows:
     """Read all rows of a dataset of at most MOST_CELLS, else every n-th: about SAMPLED_CELLS."""
-    fields = tuple(Field(column, place) for place, column in enumerate(schema.columns))
-    counts = [one_value(connection, f"SELECT count(*) FROM {parquet([part])}") for part in parts]
-    total = sum(counts)
-    step = _step(total, len(fields))
+    fields = [Field(column, place) for place, column in enumerate(schema.columns)]
+    placed: list[Part] = []
+    for path in parts:
+        first = placed[-1].end if placed else 0
+        rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
+        placed.append(Part(path, first, first + rows))
+    step = _step(placed[-1].end if placed else 0, len(fields))
     selects = []
-    before = 0
-    for part, count in zip(parts, counts, strict=True):
-        own = schema_of(connection, part)
+    for part in placed:
+        own = schema_of(connection, part.path)
         taken = ", ".join(field.taken_from(cell(field.column, own)) for field in fields)
-        source = parquet([part])
+        source = parquet([part.path])
         if step > 1:
-            # The reader's own number of a row, unless a column of that name hides it.
-            hidden = own.column("file_row_number")
-            number = "row_number() OVER () - 1" if hidden else "file_row_number"
-            kept = ", ".join(identifier(column.name) for column in own.columns)
-            source = (
-                f"(SELECT {kept}, {number} AS r FROM {source}) WHERE (r + {before}) % {step} = 0"
-            )
+            source = f"{_numbered(part.path, own)} WHERE (r + {part.first}) % {step} = 0"
         selects.append(f"SELECT {taken} FROM {source}")
-        before += count
-    connection.execute(f"CREATE TEMP TABLE {TABLE} AS {' UNION ALL '.join(selects)}")
-    return DescribedRows(fields, one_value(connection, f"SELECT count(*) FROM {TABLE}"), total)
+    found = connection.execute(" UNION ALL ".join(selects)).fetchnumpy()
+    columns = tuple(
+        Values(
+            field,
+            ~np.ma.getmaskarray(found[field.value]),
+            np.ma.getdata(found[field.value]),
+            np.ma.getdata(found[field.length]) if field.is_text else None,
+        )
+        for field in fields
+    )
+    return DescribedRows(columns, tuple(placed), step)
 
 
-@dataclass(frozen=True)
-class Values:
-    """A field's values of some rows: numbers (hashes of texts), and where they are missing."""
-
-    field: Field
-    present: NDArray[np.bool_]
-    values: NDArray[np.float64] | NDArray[np.uint64]
-
-
-def take_arrays(connection: duckdb.DuckDBPyConnection, described: DescribedRows) -> list[Values]:
-    """Every n-th of the described rows as arrays, one per field, the same rows in all."""
-    most = max(FEWEST_ROWS, min(ROWS_AS_ARRAYS, MOST_CELLS // max(1, len(described.fields))))
-    step = max(1, math.ceil(described.rows / most))
-    asked = ", ".join(f"{field.number_or_hash} AS {field.value}" for field in described.fields)
-    found = connection.execute(
-        f"SELECT {asked} FROM {described.table} WHERE rowid % {step} = 0"
-    ).fetchnumpy()
-    return [
-        Values(field, ~np.ma.getmaskarray(array), np.ma.getdata(array))
-        for field, array in zip(described.fields, found.values(), strict=True)
-    ]
+def _numbered(part: Path, own: Schema) -> str:
+    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden."""
+    hidden = own.column("file_row_number")
+    number = "row_number() OVER () - 1" if hidden else "file_row_number"
+    kept = ", ".join(identifier(column.name) for column in own.columns)
+    return f"(SELECT {kept}, {number} AS r FROM {parquet([part])})"
 
 
 def _step(rows: int, columns: int) -> int:

@@ -146,6 +146,7 @@ def target_said(profile: Profile) -> str:
     if target is None:
         return ""
     if not target.classes:
-        return f"a number, mean {number(target.mean or 0.0)}"
+        mean = next(each.mean for each in profile.columns if each.name == target.column)
+        return f"a number, mean {number(mean or 0.0)}"
     kinds = "two classes" if len(target.classes) == 2 else f"{len(target.classes)} classes"  # noqa: PLR2004
     return f"{kinds}, {clipped(target.classes[-1], 18)} {target.shares[-1]:.1%}"

@@ -14,10 +14,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from evergreen.data.described_rows import DescribedRows, Field, Values
 from evergreen.data.distributions import Distribution
+from evergreen.data.runs import Runs
 
 MOST_KEPT = 512
 """A coverage measured on so many keys is off by 2 % (one standard error) at the most."""
@@ -37,6 +39,8 @@ MOST_PAIRED = 12
 """Columns of which pairs are tried as a key."""
 
 ALMOST_UNIQUE = 0.999
+FEW_ROWS = 5_000
+"""Pairs that repeat themselves within the first rows are not looked at further."""
 
 
 @dataclass(frozen=True)
@@ -91,27 +95,8 @@ class JoinSuggestion:
     keys: int
 
 
-def sample_keys(
-    connection: duckdb.DuckDBPyConnection,
-    described: DescribedRows,
-    distributions: Sequence[Distribution],
-    arrays: Sequence[Values],
-) -> Keys:
-    """Sample the described rows' columns that can be keys."""
-    usable = [
-        (field, distribution, values)
-        for field, distribution, values in zip(described.fields, distributions, arrays, strict=True)
-        if _can_be_key(field, distribution)
-    ]
-    samples = tuple(_sample(connection, described, each, found) for each, found, _ in usable)
-    whole = described.is_all and (not arrays or len(arrays[0].present) == described.rows)
-    pairs: tuple[tuple[str, str], ...] = ()
-    if whole and not any(sample.unique for sample in samples):
-        pairs = tuple(_pairs([values for *_, values in usable[:MOST_PAIRED]]))
-    return Keys(f"duckdb {duckdb.__version__}", samples, pairs)
-
-
-def _can_be_key(field: Field, distribution: Distribution) -> bool:
+def can_be_key(field: Field, distribution: Distribution) -> bool:
+    """Whether a column's values can name rows."""
     if distribution.distinct < FEWEST_DISTINCT:
         return False
     if field.is_text:
@@ -119,42 +104,58 @@ def _can_be_key(field: Field, distribution: Distribution) -> bool:
     return field.column.type == "integer" or field.is_time
 
 
-def _sample(
-    connection: duckdb.DuckDBPyConnection,
-    described: DescribedRows,
-    field: Field,
-    distribution: Distribution,
-) -> KeySample:
-    hashed = field.value if field.is_text else f"hash({field.value})"
-    unique = described.is_all and distribution.distinct == distribution.count
+def sample_key(field: Field, runs: Runs, *, whole: bool) -> KeySample:
+    """Sample a column; `whole` says that its values are those of all rows."""
+    unique = whole and len(runs.distinct) == len(runs.ordered)
     most = MOST_UNIQUE_KEPT if unique else MOST_KEPT
-    found = connection.execute(
-        f"SELECT {hashed} AS h, count(*) FROM {described.table} "
-        f"WHERE {field.value} IS NOT NULL GROUP BY h ORDER BY h LIMIT {most}"
-    ).fetchall()
+    hashes = runs.distinct if field.is_text else _hashed(runs.distinct)
+    order = np.argsort(hashes)[:most]
     return KeySample(
         field.column.name,
         "date" if field.is_time else field.column.type,
-        distribution.distinct,
+        len(runs.distinct),
         unique,
-        described.is_all and distribution.distinct <= most,
-        tuple(f"{value:016x}" for value, _ in found),
-        () if unique else tuple(int(rows) for _, rows in found),
+        whole and len(runs.distinct) <= most,
+        tuple(f"{hashes[place]:016x}" for place in order),
+        () if unique else tuple(int(runs.often[place]) for place in order),
     )
 
 
-def _pairs(arrays: Sequence[Values]) -> Iterator[tuple[str, str]]:
+def _hashed(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """Equally spread numbers for whole numbers or times: the finaliser of SplitMix64."""
+    mixed = values.astype(np.float64 if values.dtype.kind == "f" else np.int64).view(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def gather_keys(described: DescribedRows, samples: Sequence[KeySample]) -> Keys:
+    """The samples, and pairs of columns that are a key where no single column is one."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    if described.is_all and not any(sample.unique for sample in samples):
+        names = {sample.column for sample in samples}
+        usable = [each for each in described.columns if each.field.column.name in names]
+        pairs = tuple(_pairs(usable[:MOST_PAIRED]))
+    return Keys(f"duckdb {duckdb.__version__}", tuple(samples), pairs)
+
+
+def _pairs(columns: Sequence[Values]) -> Iterator[tuple[str, str]]:
     """Pairs of columns without gaps whose values together (almost) no two rows share."""
     coded = []
-    for each in arrays:
+    for each in columns:
         if each.present.all():
             _, codes = np.unique(each.values, return_inverse=True)
-            coded.append((each.field.column.name, codes, int(codes.max()) + 1))
+            coded.append((each.field.column.name, codes, int(codes.max(initial=0)) + 1))
     for (one, codes, kinds), (other, others, more) in combinations(coded, 2):
-        if kinds * more < len(codes):
+        together = codes * more + others
+        if kinds * more < len(together) or not _almost_unique(together[:FEW_ROWS]):
             continue
-        if len(np.unique(codes * more + others)) >= ALMOST_UNIQUE * len(codes):
+        if _almost_unique(together):
             yield one, other
+
+
+def _almost_unique(codes: NDArray[np.int64]) -> bool:
+    return len(np.unique(codes)) >= ALMOST_UNIQUE * len(codes)
 
 
 def suggest_joins(own: Keys, references: Mapping[str, Keys]) -> tuple[JoinSuggestion, ...]:

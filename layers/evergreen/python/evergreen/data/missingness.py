@@ -11,6 +11,8 @@ from evergreen.data.described_rows import Values
 
 MOST_PATTERNS = 12
 MOST_NAMES = 40
+APART = 0x9E3779B97F4A7C15
+"""Its powers are spread over all numbers of 64 bits (the golden ratio in binary)."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,16 @@ def find_gaps(arrays: Sequence[Values]) -> Gaps:
     gappy = [each for each in arrays if not each.present.all()]
     if not gappy:
         return Gaps(rows, rows, (), 0)
-    missing = np.stack([~each.present for each in gappy], axis=1)
-    packed = np.ascontiguousarray(np.packbits(missing, axis=1))
-    as_one = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, counts = np.unique(as_one, return_index=True, return_counts=True)
+    # A pattern is the sum of its columns' numbers, which are far apart: two patterns with one sum
+    # are as likely as two texts with one hash.
+    sums = np.zeros(rows, dtype=np.uint64)
+    for place, each in enumerate(gappy, start=1):
+        sums[~each.present] += np.uint64(pow(APART, place, 1 << 64))
+    _, first, counts = np.unique(sums, return_index=True, return_counts=True)
     complete = 0
     patterns: list[Pattern] = []
     for place in np.lexsort((first, -counts)):
-        names = [
-            each.field.column.name
-            for each, gone in zip(gappy, missing[first[place]], strict=True)
-            if gone
-        ]
+        names = [each.field.column.name for each in gappy if not each.present[first[place]]]
         if not names:
             complete = int(counts[place])
         elif len(patterns) < MOST_PATTERNS:

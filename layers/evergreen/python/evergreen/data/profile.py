@@ -10,17 +10,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from evergreen.data.described_rows import DescribedRows, Field, take_arrays, take_rows
+from evergreen.data.described_rows import DescribedRows, Field, take_rows
 from evergreen.data.distributions import Distribution, Histogram, Lengths, describe, told
 from evergreen.data.engine import connect, identifier
-from evergreen.data.join_keys import Keys, sample_keys
+from evergreen.data.join_keys import Keys, KeySample, can_be_key, gather_keys, sample_key
 from evergreen.data.likeness import Likeness, find_likeness
 from evergreen.data.missingness import Gaps, find_gaps
 from evergreen.data.observations import Observed
 from evergreen.data.parts import rows_of, schema_of_all
 from evergreen.data.relations import Relation, Target, relate
+from evergreen.data.runs import runs_of
 from evergreen.data.schema import Schema
-from evergreen.data.totals import Totals, count_all
+from evergreen.data.totals import Totals, count_all, totals_of
 
 TOP_VALUES = 10
 
@@ -89,8 +90,8 @@ def profile(
 
     `observed` is what was seen of the only part, and need not be counted again.
 
-    The large passes over the data are two, whatever the number of columns: one that counts, and
-    one that takes the rows to describe.
+    The passes over the data are two at most, whatever the number of columns: one that takes the
+    rows to describe, and one that counts all rows if not all are described.
     """
     return profile_with_keys(parts, schema, target=target, observed=observed)[0]
 
@@ -106,32 +107,41 @@ def profile_with_keys(
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
         whole = schema or schema_of_all(connection, parts)
         described = take_rows(connection, parts, whole)
-        if described.is_all:
-            source, values = described.table, [field.value for field in described.fields]
-        else:
+        counted: list[Totals] = []
+        if not described.is_all:
+            columns = [(field, identifier(field.column.name)) for field in described.fields]
             source = f"({rows_of(connection, parts, whole)})"
-            values = [identifier(field.column.name) for field in described.fields]
-        named = list(zip(described.fields, values, strict=True))
-        counted = described.is_all or observed is not None
-        totals = count_all(connection, source, named, distinct=not counted)
-        if observed is not None and not described.is_all:
-            totals = [
-                replace(each, distinct=column.distinct)
-                for each, column in zip(totals, observed.columns, strict=True)
-            ]
-        distributions = describe(connection, described, totals)
-        arrays = take_arrays(connection, described)
-        keys = sample_keys(connection, described, distributions, arrays)
-        related = relate(arrays, distributions, target)
-        columns = tuple(
+            counted = count_all(connection, source, columns, distinct=observed is None)
+            if observed is not None:
+                counted = [
+                    replace(each, distinct=column.distinct)
+                    for each, column in zip(counted, observed.columns, strict=True)
+                ]
+        totals: list[Totals] = []
+        distributions: list[Distribution] = []
+        samples: list[KeySample] = []
+        for place, each in enumerate(described.columns):
+            runs = runs_of(each)
+            totals.append(counted[place] if counted else totals_of(each.field, runs))
+            distributions.append(describe(connection, described, each, runs, totals[-1]))
+            if can_be_key(each.field, distributions[-1]):
+                samples.append(sample_key(each.field, runs, whole=described.is_all))
+    compared = described.compared()
+    related = relate(compared, distributions, target)
+    made = Profile(
+        described.total,
+        described.rows,
+        tuple(
             _column(described, field, known, distribution, relation)
             for field, known, distribution, relation in zip(
                 described.fields, totals, distributions, related.relations, strict=True
             )
-        )
-        gaps, likeness = find_gaps(arrays), find_likeness(arrays)
-        made = Profile(described.total, described.rows, columns, gaps, likeness, related.target)
-        return made, keys
+        ),
+        find_gaps(described.columns),
+        find_likeness(compared),
+        related.target,
+    )
+    return made, gather_keys(described, samples)
 
 
 def _column(
@@ -148,7 +158,7 @@ def _column(
         type=field.column.type,
         count=known.count,
         nulls=described.total - known.count,
-        distinct=distribution.distinct if known.distinct is None else known.distinct,
+        distinct=known.distinct,
         minimum=minimum,
         maximum=maximum,
         mean=known.mean,

@@ -217,16 +217,21 @@ def _bins(each: Values, rows: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArr
         edges = np.unique(np.quantile(rest, kept))
     # Every bin up to and with its last value; just before a shared value ends the bin before it.
     lasts = np.unique([*edges[1:], *shared, *np.nextafter(shared, -np.inf), edges[-1]])
-    bins = np.searchsorted(lasts, there, side="left")
-    used, inverse = np.unique(bins, return_inverse=True)
-    codes = np.full(len(values), len(used), dtype=np.int64)
-    codes[present] = inverse
-    labels = [_span(each, there[inverse == place]) for place in range(len(used))]
+    ordered = np.sort(there)
+    ends = np.searchsorted(ordered, lasts, side="right")
+    starts = np.concatenate([[0], ends[:-1]])
+    filled = ends > starts
+    codes = np.full(len(values), int(filled.sum()), dtype=np.int64)
+    codes[present] = (np.cumsum(filled) - 1)[np.searchsorted(lasts, there, side="left")]
+    labels = [
+        _span(each, ordered[start], ordered[end - 1])
+        for start, end in zip(starts[filled], ends[filled], strict=True)
+    ]
     return (*labels, MISSING) if not present.all() else tuple(labels), codes
 
 
-def _span(each: Values, values: NDArray[np.float64]) -> str:
-    least, greatest = _edge(each, values.min()), _edge(each, values.max())
+def _span(each: Values, first: float, last: float) -> str:
+    least, greatest = _edge(each, first), _edge(each, last)
     return least if least == greatest else f"{least} to {greatest}"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from evergreen.data.described_rows import Field
+from evergreen.data.runs import Runs
 
 COLUMNS_PER_QUERY = 100
 """Columns are read together; of very wide tables, so many at a time."""
@@ -25,7 +26,7 @@ class Totals:
 
     `least` and `greatest`: extremes of numbers, and of times in seconds since 1970; None of
     texts, booleans and empty columns. `mean` and `std` (sample standard deviation): of numbers.
-    `distinct`: different values, estimated (HyperLogLog, standard error 3 %), None if not asked.
+    `distinct`: different values.
     """
 
     count: int
@@ -33,7 +34,22 @@ class Totals:
     greatest: float | None = None
     mean: float | None = None
     std: float | None = None
-    distinct: int | None = None
+    distinct: int = 0
+
+
+def totals_of(field: Field, runs: Runs) -> Totals:
+    """The totals of a column of which all rows are described; `distinct` is exact."""
+    count, distinct = len(runs.ordered), len(runs.distinct)
+    if not count or not field.is_ordered:
+        return Totals(count, distinct=distinct)
+    known = Totals(count, float(runs.ordered[0]), float(runs.ordered[-1]), distinct=distinct)
+    if not field.is_number:
+        return known
+    scale = scale_of(known)
+    values = runs.ordered / scale
+    std = float(values.std(ddof=1)) if count > 1 else None
+    mean = rounded(float(values.mean()), scale)
+    return Totals(count, known.least, known.greatest, mean, rounded(std, scale), distinct)
 
 
 def count_all(
@@ -43,7 +59,10 @@ def count_all(
     *,
     distinct: bool,
 ) -> list[Totals]:
-    """Totals of `columns` (each with the SQL of its value over `source`), in their order."""
+    """Totals of `columns` (each with the SQL of its value over `source`), in their order.
+
+    `distinct`, if asked for, is estimated (HyperLogLog, standard error 3 %).
+    """
     made: list[Totals] = []
     for some in _batches(columns):
         extremes = _extremes(connection, source, some)
@@ -90,7 +109,7 @@ def _with_sums(
         scaled = number if scale == 1 else f"{number} / {scale!r}"
         wanted = field.is_number and known.count > 0
         asked += [f"avg({scaled})", f"stddev_samp({scaled})"] if wanted else ["NULL", "NULL"]
-        asked += [f"approx_count_distinct({value})" if distinct else "NULL"]
+        asked += [f"approx_count_distinct({value})" if distinct else "0"]
     row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
     return [
         Totals(
@@ -99,7 +118,7 @@ def _with_sums(
             known.greatest,
             rounded(row[3 * place], scale_of(known)),
             rounded(row[3 * place + 1], scale_of(known)),
-            min(int(row[3 * place + 2]), known.count) if distinct else None,
+            min(int(row[3 * place + 2]), known.count),
         )
         for place, known in enumerate(extremes)
     ]

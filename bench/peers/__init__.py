@@ -1,0 +1,1 @@
+"""Evergreen beside the libraries that people profile and check tables with."""

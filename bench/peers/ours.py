@@ -1,0 +1,48 @@
+"""One run of Evergreen's profile and checks over a part; prints its seconds and what is broken."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evergreen.contracts.data_section import DatasetDeclaration
+from evergreen.data.checks import Expected, check
+from evergreen.data.engine import connect, one_value, parquet
+from evergreen.data.observations import observe
+from evergreen.data.parts import schema_of
+from evergreen.data.profile import profile
+
+RULES = Path(__file__).parent / "rules.json"
+
+
+def main(part: Path) -> None:
+    """Profile and check the part."""
+    rules = json.loads(RULES.read_text())
+    declaration = DatasetDeclaration.model_validate(
+        {"constraints": [{**rule, "name": str(place)} for place, rule in enumerate(rules)]}
+    )
+    began = time.perf_counter()
+    profile([part], target="arr_delay")
+    profiled = time.perf_counter()
+    with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        schema = schema_of(connection, part)
+        columns = [(column.name, column.type) for column in schema.columns]
+        seen = observe(
+            connection,
+            part,
+            columns,
+            one_value(connection, f"SELECT count(*) FROM {parquet([part])}"),
+        )
+        found = check(connection, part, seen, None, Expected(declaration, datetime.now(UTC)))
+    checked = time.perf_counter()
+    broken = sorted({int(each.rule) for each in found.anomalies if each.rule is not None})
+    report = {"profile": profiled - began, "checks": checked - profiled, "broken": broken}
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

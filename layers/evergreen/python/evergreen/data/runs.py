@@ -1,0 +1,56 @@
+"""The values of a column in rising order, equal ones counted: what distributions are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evergreen.data.described_rows import Values
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All values of a column in rising order; `distinct` values, each `often` times."""
+
+    ordered: NDArray[Any]
+    distinct: NDArray[Any]
+    often: NDArray[np.int64]
+
+    def quantiles(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
+        """Quantiles, linear between two values; there must be a value."""
+        at = np.array(shares) * (len(self.ordered) - 1)
+        low = np.floor(at).astype(np.int64)
+        high = np.minimum(low + 1, len(self.ordered) - 1)
+        lows, highs = (self.ordered[place].astype(np.float64) for place in (low, high))
+        part = at - low
+        found: NDArray[np.float64] = lows * (1 - part) + highs * part
+        return found
+
+    def counts_between(self, edges: list[float]) -> NDArray[np.int64]:
+        """How many values are up to the first edge, up to each next one, and above the last."""
+        places = np.searchsorted(self.ordered, edges, side="right")
+        found: NDArray[np.int64] = np.diff([0, *places, len(self.ordered)])
+        return found
+
+    def most_frequent(self, most: int) -> list[tuple[Any, int]]:
+        """Values with their counts, the most frequent first; of equal ones the least."""
+        if len(self.often) > most:
+            least = np.partition(self.often, -most)[-most]
+            places = np.flatnonzero(self.often >= least)
+        else:
+            places = np.arange(len(self.often))
+        order = places[np.argsort(-self.often[places], kind="stable")][:most]
+        return [(self.distinct[place].item(), int(self.often[place])) for place in order]
+
+
+def runs_of(each: Values) -> Runs:
+    """Sort the values that are there."""
+    there = each.values if each.present.all() else each.values[each.present]
+    ordered = np.sort(there)
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    starts = np.concatenate([[0], changes]) if len(ordered) else changes
+    often = np.diff(np.append(starts, len(ordered)))
+    return Runs(ordered, ordered[starts], often)
