@@ -37,7 +37,7 @@ from local.cloud import LocalCloud
 PROJECT = "online-updates"
 UPDATES = 100_000
 EVENTS_PER_ENTITY = 50
-EVENTS_OF_AN_ENTITY = (50, 500, 5_000)
+EVENTS_OF_AN_ENTITY = (10, 50, 500)
 SENDERS = 4
 CHUNK = 10_000
 BACKLOG = 5_000
@@ -93,7 +93,9 @@ def measure(console: Console) -> list[Figure]:
             Figure(
                 f"predict by entity key with {events:,} events, p50", f"{p50 * 1e3:.1f} ms", target
             )
-            for (events, p50), target in zip(latencies.items(), ("≤ 10 ms", "", ""), strict=True)
+            for (events, p50), target in zip(
+                latencies.items(), ("≤ 10 ms", "≤ 10 ms", ""), strict=True
+            )
         ),
     ]
 
