@@ -134,7 +134,8 @@ def declaring(bench: Workbench, *steps: Any) -> Workbench:
 def run(bench: Workbench, *steps: Any, rows: str = ROWS) -> list[tuple[Any, ...]]:
     """The rows after the steps, in order, with their names first."""
     done = run_steps(declaring(bench, *steps), given(bench, rows))
-    found = contents(bench, done.table.name)
+    columns = ", ".join(identifier(name) for name in done.table.columns)
+    found = contents(bench, done.table.name, columns)
     bench.connection.execute(f"DROP TABLE {identifier(done.table.name)}")
     return [tuple(done.table.columns), *found]
 
@@ -144,9 +145,9 @@ def given(bench: Workbench, rows: str = ROWS) -> Table:
     return Table.of(bench.connection, "given")
 
 
-def contents(bench: Workbench, table: str) -> list[tuple[Any, ...]]:
+def contents(bench: Workbench, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
     return bench.connection.execute(
-        f"SELECT * FROM {identifier(table)} ORDER BY {identifier(ROW)}"
+        f"SELECT {columns} FROM {identifier(table)} ORDER BY {identifier(ROW)}"
     ).fetchall()
 
 
@@ -174,6 +175,23 @@ def test_a_step_gives_the_same_again_whatever_the_order_of_the_rows(
     step = {kind: declared}
     again = f"SELECT * FROM ({ROWS}) ORDER BY hash(n)"
     assert run(bench, step) == run(bench, step, rows=again)
+
+
+@pytest.mark.parametrize(("kind", "declared"), ALL)
+def test_columns_of_any_name_may_stand_beside(bench: Workbench, kind: str, declared: Any) -> None:
+    named = ", ".join(f"'x' AS {identifier(name)}" for name in AWKWARD)
+    rows = f"SELECT *, {named} FROM ({ROWS})"
+    plain, awkward = run(bench, {kind: declared}), run(bench, {kind: declared}, rows=rows)
+    for name in {*plain[0]} & {*awkward[0]}:
+        places = plain[0].index(name), awkward[0].index(name)
+        assert [row[places[0]] for row in plain] == [row[places[1]] for row in awkward]
+
+
+AWKWARD = (
+    *("t", "m", "seen", "found", "asks", "place", "too_old", "moment", "rows", "reference", "r"),
+    *("k0", "s0", "v0", "event", "available", "newest", "groups", "pairs", "each", "until"),
+    *("several", "nth", "of", "c", "a", 'say "so"', "select", "Ümlaut; --", "selected", "shop"),
+)
 
 
 @pytest.mark.parametrize(("kind", "declared"), ALL)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import yaml
 
-from evergreen.features.preparation import Prepared
+from evergreen.contracts.project_reading import read_project_file
+from evergreen.data.ingestion import ingest
+from evergreen.features.preparation import Prepared, prepare
 from tests.unit.features.workshop import Workshop, hundred, reasons
 
 SHUFFLED = "TIMESTAMP '2024-01-01' + to_hours(CAST((i * 37) % 100 AS BIGINT))"
@@ -130,8 +132,48 @@ def test_what_is_declared_is_not_looked_for(workshop: Workshop) -> None:
     assert not said(made, "'at'")
 
 
-def test_the_example_of_the_flights_says_its_own_time() -> None:
-    declared = yaml.safe_load(
-        (Path(__file__).parents[3] / "examples" / "flights" / "project.yaml").read_text()
+@pytest.mark.parametrize("column", ["paid", "Monkey", "humid"])
+def test_a_word_that_ends_like_an_identifier_is_none(workshop: Workshop, column: str) -> None:
+    made = workshop.prepare(hundred(f"i % 7 AS x, 'p' || (i * 37 % 30) AS {column}"))
+    assert by(made) == "random"
+
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def example(directory: Path, name: str, datasets: dict[str, Path]) -> Prepared:
+    """An example of this repository, ingested and prepared."""
+    file = read_project_file((EXAMPLES / name / "project.yaml").read_bytes(), name)
+    parts = {}
+    for dataset, source in datasets.items():
+        parts[dataset] = [directory / f"{dataset}.parquet"]
+        ingest(EXAMPLES / name / source, source.name, parts[dataset][0])
+    return prepare(file, parts, seed=1, table=directory / "table.parquet")
+
+
+def test_the_penguins_are_divided_by_the_dates_of_their_eggs(tmp_path: Path) -> None:
+    made = example(tmp_path, "penguins", {"penguins": Path("penguins.csv")})
+    assert by(made) == "time"
+    assert made.split == (
+        "by time: the newest 74 of 344 rows (22%), from 'Date Egg' 2009-11-18 00:00:00 on, are "
+        "held out"
     )
-    assert declared["preparation"]["time"] == "time_hour"
+    assert len(made.training_set) == 344
+    assert set(np.unique(made.training_set.target[made.training_set.holdout])) == {0, 1, 2}
+
+
+def test_the_flights_are_divided_by_the_time_that_their_project_declares(tmp_path: Path) -> None:
+    first = min((EXAMPLES / "flights" / "flights").iterdir())
+    sources = {
+        "flights": first,
+        "planes": Path("planes.csv"),
+        "airports": Path("airports.csv"),
+        "weather": Path("weather.parquet"),
+    }
+    made = example(tmp_path, "flights", sources)
+    assert made.split.startswith("by time: the newest")
+    assert "'time_hour'" in made.split
+    assert not said(made, "otherwise")
+    assert [join.dataset for join in made.joins] == ["planes", "airports", "weather"]
+    assert {report.before - report.after for report in made.steps if report.kind == "join"} == {0}
+    assert made.holdout.together.left_out == 0

@@ -41,7 +41,7 @@ PERIOD = re.compile(
 FEWEST_PERIODS = 20
 """Numbers that count time have at least so many values."""
 
-ENTITY = re.compile(r"(?i)(^|[\W_])(id|uid|uuid|guid|key)s?$|[a-z](Id|ID|Key)$")
+ENTITY = re.compile(r"(?i:(^|[\W_])(id|uid|uuid|guid|key)s?$)|[a-z](Id|ID|Key)$")
 """Names of columns that say who or what a row is about."""
 
 ROWS_PER_ENTITY = (1.1, 50)

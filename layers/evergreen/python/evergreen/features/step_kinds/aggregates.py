@@ -55,13 +55,13 @@ def _of_reference(
     )
     require_columns(bench, reference, where, chosen.columns)
     require_free(table, chosen.columns)
-    named = [f"{identifier(right)} AS k{i}" for i, right in enumerate(chosen.keys.values())]
+    named = [f"{identifier(right)} AS {_key(i)}" for i, right in enumerate(chosen.keys.values())]
     groups = (
         f"SELECT {', '.join(named)}, {_statistics(chosen)} FROM {identifier(reference.name)} "
         f"GROUP BY {', '.join(identifier(right) for right in chosen.keys.values())}"
     )
     equal = " AND ".join(
-        f"rows.{identifier(left)} = groups.k{i}" for i, left in enumerate(chosen.keys)
+        f"rows.{identifier(left)} = groups.{_key(i)}" for i, left in enumerate(chosen.keys)
     )
     keyed = " AND ".join(f"rows.{identifier(left)} IS NOT NULL" for left in chosen.keys)
     added = ", ".join(
@@ -73,13 +73,18 @@ def _of_reference(
     joined = f"{identifier(table.name)} AS rows LEFT JOIN ({groups}) AS groups ON {equal}"
     rows = bench.rows(table)
     matched = one_value(
-        bench.connection, f"SELECT count(*) FROM {joined} WHERE groups.k0 IS NOT NULL"
+        bench.connection, f"SELECT count(*) FROM {joined} WHERE groups.{_key(0)} IS NOT NULL"
     )
     without = rows - one_value(
         bench.connection, f"SELECT count(*) FROM {identifier(table.name)} AS rows WHERE {keyed}"
     )
     report = JoinReport(dataset, matched, rows - matched, 0, without_key=without)
     return Change(f"SELECT rows.*, {added} FROM {joined}", report)
+
+
+def _key(place: int) -> str:
+    """A key of the groups, beside statistics of any name."""
+    return identifier(f"evergreen.key_{place}")
 
 
 def _statistics(chosen: GroupAggregate) -> str:

@@ -23,6 +23,9 @@ from evergreen.features.workbench import (
     require_times,
 )
 
+AT = '"evergreen.at"'
+"""The row's own time, beside columns of any name."""
+
 
 def join_as_of(
     bench: Workbench, table: Table, reference: Table, chosen: Join, names: dict[str, str], at: AsOf
@@ -37,13 +40,13 @@ def join_as_of(
     keys = [identifier(name) for name in chosen.keys]
     on = [f"rows.{key} = seen.k{place}" for place, key in enumerate(keys)]
     time = moment(table, at.time, "among the rows' columns")
-    too_old = f"seen.newest.event < rows.t - {interval(at.within)}" if at.within else "false"
+    too_old = f"seen.newest.event < rows.{AT} - {interval(at.within)}" if at.within else "false"
     found = (
         f"WITH seen AS ({_visible(reference, list(chosen.keys.values()), at)}), found AS ("
         f"SELECT rows.{row} AS asks, seen.newest IS NOT NULL AS seen, {too_old} AS too_old, "
         f"CASE WHEN NOT ({too_old}) THEN seen.newest.place END AS place "
-        f"FROM (SELECT *, {time} AS t FROM {rows}) AS rows ASOF LEFT JOIN seen "
-        f"ON {' AND '.join([*on, 'rows.t >= seen.available'])})"
+        f"FROM (SELECT *, {time} AS {AT} FROM {rows}) AS rows ASOF LEFT JOIN seen "
+        f"ON {' AND '.join([*on, f'rows.{AT} >= seen.available'])})"
     )
     added = "".join(
         f", reference.{identifier(column)} AS {identifier(name)}" for column, name in names.items()
@@ -99,9 +102,9 @@ def _report(
     same = " AND ".join(f"rows.{a} = r.{b}" for a, b in zip(left, right, strict=True)) or "true"
     matched, without_key, too_old, not_yet = _numbers(
         bench,
-        f"{found} SELECT count(place), count(*) FILTER ({without}), "
-        f"count(*) FILTER (too_old AND place IS NULL), "
-        f"count(*) FILTER (NOT seen AND NOT ({without}) AND EXISTS "
+        f"{found} SELECT count(found.place), count(*) FILTER ({without}), "
+        f"count(*) FILTER (found.too_old AND found.place IS NULL), "
+        f"count(*) FILTER (NOT found.seen AND NOT ({without}) AND EXISTS "
         f"(SELECT 1 FROM {identifier(reference.name)} AS r WHERE {same})) "
         f"FROM found JOIN {identifier(table.name)} AS rows ON rows.{identifier(ROW)} = found.asks",
     )
