@@ -26,23 +26,28 @@ class Attack:
     """A hostile file, how it is uploaded, and what may be said of it.
 
     `codes` are those of reasons: all are of these and at least one is there. `rows` are those
-    that are taken nevertheless; None: the file is refused whole.
+    that are taken nevertheless, and `bad` those that are not; None: the file is refused whole.
     """
 
     build: Callable[[Path], object]
     codes: frozenset[str]
     rows: int | None = None
+    bad: int = 0
     key: str = KEY
 
     @staticmethod
-    def of(content: bytes, *codes: str, rows: int | None = None, key: str = KEY) -> Attack:
+    def of(
+        content: bytes, *codes: str, rows: int | None = None, bad: int = 0, key: str = KEY
+    ) -> Attack:
         """With a content that is at hand."""
-        return Attack(lambda path: path.write_bytes(content), frozenset(codes), rows, key)
+        return Attack(lambda path: path.write_bytes(content), frozenset(codes), rows, bad, key)
 
     @staticmethod
-    def made(build: Callable[[Path], object], *codes: str, rows: int | None = None) -> Attack:
+    def made(
+        build: Callable[[Path], object], *codes: str, rows: int | None = None, bad: int = 0
+    ) -> Attack:
         """With a content that is made when it is needed."""
-        return Attack(build, frozenset(codes), rows)
+        return Attack(build, frozenset(codes), rows, bad)
 
 
 def delivered(attacks: Mapping[str, Attack], directory: Path) -> dict[str, Any]:
@@ -84,7 +89,8 @@ def check(attack: Attack, report: Mapping[str, Any]) -> None:
     assert (innocent["name"], innocent["quarantined_rows"]) == ("DatasetIngested", 0)
     (said,) = report["said"]
     if attack.rows is not None:
-        assert (said["name"], said["rows"]) == ("DatasetIngested", attack.rows), said
+        assert said["name"] == "DatasetIngested", said
+        assert (said["rows"], said["quarantined_rows"]) == (attack.rows, attack.bad), said
         return
     assert said["name"] == "UploadQuarantined", said
     assert report["parts"] == 0

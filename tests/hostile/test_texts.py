@@ -10,31 +10,43 @@ import pytest
 from tests.hostile.attack import Attack, check, delivered
 
 MIB = 1 << 20
-GOOD = b"".join(b"%d,%d\n" % (n, n * n) for n in range(500))
+ROWS = 500
+GOOD = b"".join(b"%d,%d\n" % (n, n * n) for n in range(ROWS))
 HEAD = b"a,b\n"
 
 
-def cell(size: int, before: bytes = HEAD + GOOD, quote: bytes = b"", after: bytes = GOOD) -> Attack:
-    """One value of `size` bytes among good rows; it alone is refused."""
+def cell(size: int, *codes: str, quote: bytes = b"", piece: bytes = b"y") -> Attack:
+    """One value of `size` bytes among good rows: refused alone, unless there are codes."""
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
-            file.write(before + b"1," + quote)
+            file.write(HEAD + GOOD + b"1," + quote)
             for _ in range(size // MIB):
-                file.write(b"y" * MIB)
-            file.write(quote + b"\n" + after)
+                file.write(piece * (MIB // len(piece)))
+            file.write(quote + b"\n" + GOOD)
 
-    rows = before.count(b"\n") - 1 + after.count(b"\n")
-    return Attack.made(write, "too_long", "too_many_bad_rows", rows=rows if rows > 1 else None)
+    return Attack.made(write, *codes, rows=None if codes else 2 * ROWS, bad=1)
 
 
 TEXTS = {
-    "a cell of 64 MiB": cell(64 * MIB),
-    "a cell of 64 MiB in quotes": cell(64 * MIB, quote=b'"'),
-    "a cell of 64 MiB and nothing else": cell(64 * MIB, before=HEAD, after=b""),
+    "a cell of 3 MiB": cell(3 * MIB),
+    "a cell of 3 MiB in quotes": cell(3 * MIB, quote=b'"'),
+    "a cell of 3 MiB of lines like rows": cell(3 * MIB, quote=b'"', piece=b"y,y\n"),
+    "a cell of 3 MiB of escaped quotes": cell(3 * MIB, quote=b'"', piece=b'"",\n'),
+    "a cell of 64 MiB": cell(64 * MIB, "too_long"),
+    "a cell of 64 MiB in quotes": cell(64 * MIB, "too_long", quote=b'"'),
+    "a cell of 64 MiB of lines": cell(64 * MIB, "broken_quote", quote=b'"', piece=b"y\n"),
+    "a cell of 64 MiB and nothing else": Attack.of(HEAD + b"y" * 64 * MIB, "too_long"),
     "a header of 64 MiB": Attack.of(b"a" * 64 * MIB + b"\n1\n", "too_long"),
-    "a quote that never ends": Attack.of(
-        HEAD + b'1,"' + GOOD * 2_000, "broken_quote", "too_many_bad_rows", "too_long"
+    "a quote that never ends": Attack.of(HEAD + b'1,"' + GOOD * 2_000, "broken_quote"),
+    "a quote that never ends, late": Attack.of(
+        HEAD + GOOD * 4_000 + b'1,"' + GOOD * 100, "broken_quote"
+    ),
+    "a quote that never ends, near the end": Attack.of(
+        HEAD + GOOD * 2_000 + b'1,"' + b"1,2\n" * 9, rows=1_000_000, bad=10
+    ),
+    "long cells of lines in a large file": Attack.of(
+        HEAD + (GOOD * 400 + b'1,"' + b"y,y\n" * 300_000 + b'"\n') * 10, rows=2_000_010
     ),
     "nothing but quotes": Attack.of(b'"' * 16 * MIB, "too_long", "no_rows", "not_a_table"),
     "nothing but commas": Attack.of(b"," * 16 * MIB, "too_many_columns"),
@@ -46,7 +58,7 @@ TEXTS = {
     "names too long together": Attack.of(
         b";".join(b"%0190d" % n for n in range(1_200)) + b"\n", "bad_column_name", "no_rows"
     ),
-    "names with control characters": Attack.of(b"a\x1b[2J,b\x07\n1,2\n", "bad_column_name"),
+    "names with control characters": Attack.of(b"a\x1b[2J,b\x07\n" + GOOD, "bad_column_name"),
     "500 names twice": Attack.of(
         b",".join(b"c%d" % (n % 500) for n in range(1_000)) + b"\n", "duplicate_column"
     ),
@@ -54,14 +66,14 @@ TEXTS = {
         HEAD + b"1\n1,2,3\n" * 5_000, "too_many_bad_rows", "too_few_values", "too_many_values"
     ),
     "a million ragged rows": Attack.of(HEAD + b"1,2,3\n" * 1_000_000, "too_many_bad_rows"),
-    "some rows ragged": Attack.of(HEAD + GOOD + b"1\n1,2,3\n" + GOOD, rows=1_000),
+    "some rows ragged": Attack.of(HEAD + GOOD + b"1\n1,2,3\n" + GOOD, rows=1_000, bad=2),
     "a million lines of nothing": Attack.of(HEAD + b"\n" * 1_000_000, "no_rows"),
     "bytes of another encoding in some rows": Attack.of(
-        HEAD + "ä,1\n".encode() * 100 + "ö,2\n".encode("latin-1") * 9, rows=100
+        HEAD + "ä,1\n".encode() * 100 + "ö,2\n".encode("latin-1") * 9, rows=100, bad=9
     ),
     "three encodings": Attack.of(
         HEAD + "ä,1\n".encode() + "ä,2\n".encode("latin-1") * 50 + "ä,3\n".encode("utf-16"),
-        "nul_character",
+        "not_a_table",
     ),
     "half of UTF-16": Attack.of(("a,b\n" + "1,2\n" * 99).encode("utf-16")[:-1], "undecodable"),
     "lone surrogates in UTF-16": Attack.of(
@@ -71,9 +83,11 @@ TEXTS = {
     "a NUL for every other byte, late": Attack.of(
         HEAD + GOOD * 50 + "1,2\n".encode("utf-16-le"), "nul_character"
     ),
-    "numbers beyond any": Attack.of(HEAD + GOOD + b"1e400,1\n-inf,2\nNaN,3\n", rows=501),
+    "numbers beyond any": Attack.of(HEAD + GOOD + b"1e400,1\n-inf,2\nNaN,3\n", rows=501, bad=2),
     "words in a fifth of the numbers": Attack.of(
-        HEAD + b"1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\nx,2\n" * 20_000, rows=200_000
+        HEAD + b"1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\n1,2\nx,2\n" * 20_000,
+        rows=180_000,
+        bad=20_000,
     ),
     "formulas": Attack.of(HEAD + b"=cmd|'/C calc'!A0,@SUM(A1)\n+1+1,-2+3\n", rows=2),
     "SQL": Attack.of(
@@ -86,9 +100,9 @@ TEXTS = {
 }
 
 LARGE_TEXTS = {
-    "a cell of 1 GiB": cell(1024 * MIB),
-    "a cell of 1 GiB in quotes": cell(1024 * MIB, quote=b'"'),
-    "a cell of 1 GiB and nothing else": cell(1024 * MIB, before=HEAD, after=b""),
+    "a cell of 1 GiB": cell(1024 * MIB, "too_long"),
+    "a cell of 1 GiB in quotes": cell(1024 * MIB, "too_long", quote=b'"'),
+    "a cell of 1 GiB of lines": cell(1024 * MIB, "broken_quote", quote=b'"', piece=b"y\n"),
     "30 million ragged rows": Attack.of(HEAD + b"1,2,3\n" * 30_000_000, "too_many_bad_rows"),
 }
 

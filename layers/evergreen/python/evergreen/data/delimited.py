@@ -11,6 +11,7 @@ from pathlib import Path
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
+from evergreen.data.record_lengths import line_at, line_beyond, longest_record
 from evergreen.data.refusal import Reason, UploadRefusedError, shortened
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -20,6 +21,15 @@ SAMPLED_RECORDS = 200
 FEWEST_WORDS_OF_PROSE = 4
 SHAPED_SHARE = 0.1
 """Text without columns of which so many lines are blank or indented is set in some way."""
+
+LONGEST_RECORD = 4
+"""A file with a record of so many times the longest value is refused whole."""
+
+SHORT_RECORD = 1 << 16
+"""Bytes. Only a file of shorter records is read in several pieces at once."""
+
+SWALLOWED = 8_000
+"""Bytes after an open quote that are given back as bad rows."""
 
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
@@ -127,9 +137,18 @@ def _records(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[str
 
 
 def delimited(
-    path: Path, name: str, skipped: int, division: Division, limits: Limits
+    path: Path,
+    name: str,
+    skipped: int,
+    division: Division,
+    limits: Limits,
+    quotes: bool = True,  # noqa: FBT001, FBT002
 ) -> DelimitedFile:
-    """A file divided like this after `skipped` blank lines; raises UploadRefusedError."""
+    """A file divided like this after `skipped` blank lines; raises UploadRefusedError.
+
+    `quotes`: it may hold double quotes.
+    """
+    in_pieces = _refuse_long_records(path, name, division.quote, limits, quotes)
     line = skipped + 1
     first = division.records[0]
     has_header = not _lacks_header(division.records)
@@ -143,8 +162,45 @@ def delimited(
         )
         warnings = (said,)
     return DelimitedFile(
-        path, division.delimiter, names, skipped, warnings, division.quote, has_header, limits
+        path,
+        division.delimiter,
+        names,
+        skipped,
+        warnings,
+        division.quote,
+        has_header,
+        in_pieces,
+        limits,
     )
+
+
+def _refuse_long_records(
+    path: Path,
+    name: str,
+    quote: str,
+    limits: Limits,
+    quotes: bool,  # noqa: FBT001
+) -> bool:
+    """Refuse a file with a record beyond reading; gives whether it may be read in pieces.
+
+    Somewhat too long ones are refused by themselves later.
+    """
+    most = LONGEST_RECORD * limits.cell_bytes
+    place = line_beyond(path, most)
+    if place is not None:
+        what = f"'{name}' has a line of more than {most:,} bytes"
+        raise limits.refuse("cell_bytes", what, line_at(path, place))
+    if quote == "'":
+        return False
+    if not quotes:
+        return True
+    found = longest_record(path, quote)
+    unclosed = found.is_open and path.stat().st_size - found.last > SWALLOWED
+    if unclosed or found.size > most:
+        line = line_at(path, found.last if unclosed else found.start)
+        said = f"line {line} opens a quote that is not closed: what follows cannot be divided"
+        raise UploadRefusedError([Reason("broken_quote", said, line=line)])
+    return found.size <= SHORT_RECORD
 
 
 def _lacks_header(records: Sequence[Sequence[str]]) -> bool:

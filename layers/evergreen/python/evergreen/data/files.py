@@ -35,6 +35,7 @@ class DelimitedFile:
     """Delimited text in UTF-8: where it is, how it is divided, and its column names in order.
 
     `skipped_lines` are blank lines before the header, or before the first row where there is none.
+    `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class DelimitedFile:
     warnings: tuple[str, ...] = ()
     quote: str = '"'
     has_header: bool = True
+    in_pieces: bool = True
     limits: Limits = DEFAULT_LIMITS
 
     @property

@@ -119,7 +119,7 @@ def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
         _refuse_binary(head, upload.name)
     form = form_of(upload.path, upload.name)
     path = as_utf8(upload.path, form, upload.scratch / "text.csv", upload.name)
-    file = _text(replace(upload, path=path))
+    file = _text(replace(upload, path=path), form.quotes)
     return replace(file, warnings=(*form.warnings, *file.warnings))
 
 
@@ -199,7 +199,7 @@ def _workbook(upload: Upload, errors: int) -> ParquetFile:
         return records.as_parquet(upload.connection, said)
 
 
-def _text(upload: Upload) -> ParquetFile | DelimitedFile:
+def _text(upload: Upload, quotes: bool) -> ParquetFile | DelimitedFile:  # noqa: FBT001
     head = Head.of(upload.path)
     if _ARRAY.match(head.text):
         return _json_array(upload)
@@ -209,7 +209,7 @@ def _text(upload: Upload) -> ParquetFile | DelimitedFile:
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
     division = divide(lines[skipped:])
     if not is_prose(lines[skipped:], division):
-        return delimited(upload.path, upload.name, skipped, division, upload.limits)
+        return delimited(upload.path, upload.name, skipped, division, upload.limits, quotes)
     with upload.records("line") as records:
         said = plain_text.read_text(upload.path, head.text, records, upload.limits)
         return records.as_parquet(upload.connection, [said])

@@ -17,6 +17,7 @@ from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, prin
 from evergreen.data.schema import Schema
 
 ROW = "file_row_number"
+TOO_LONG = "LINE SIZE OVER MAXIMUM"
 
 MOST_REJECTED = 100_000
 """Bad rows that are held; a file with more is refused whole, whatever its size."""
@@ -123,7 +124,7 @@ def delimited(
         f"delim = {literal(file.delimiter)}, quote = {quote}, escape = {quote}, header = {header}, "
         f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true, "
         f"max_line_size = {file.limits.cell_bytes}, buffer_size = {_buffer(file)}, "
-        f"rejects_limit = {MOST_REJECTED}, "
+        f"rejects_limit = {MOST_REJECTED}, parallel = {str(file.in_pieces).lower()}, "
         f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{options})"
     )
 
@@ -160,7 +161,8 @@ def rejected_rows(
         first = line + str(raw)[: len(str(raw)) - len(text)].count("\n")
         wrong = _one_of_each(kinds, messages)
         # An open quote swallows the rows after it; each of them is given back.
-        for offset, part in enumerate(text.splitlines() or [""]):
+        parts = text.splitlines() or [""]
+        for offset, part in enumerate(parts[:1] if TOO_LONG in wrong else parts):
             reasons = tuple(_reason(kind, wrong[kind], file, first + offset) for kind in wrong)
             rows.append(RejectedRow(first + offset, part, reasons))
     return tuple(rows)
@@ -190,7 +192,7 @@ def _reason(kind: str, message: str, file: DelimitedFile, line: int) -> Reason:
         return Reason("broken_quote", said, line=line)
     if kind == "INVALID ENCODING":
         return Reason("undecodable", f"line {line} is not UTF-8 text", line=line)
-    if kind == "LINE SIZE OVER MAXIMUM":
+    if kind == TOO_LONG:
         return Reason("too_long", f"line {line} is too long", line=line)
     return Reason("unreadable", f"line {line} cannot be read: {message.splitlines()[0]}", line=line)
 

@@ -18,12 +18,13 @@ _FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
 class TextForm:
     """How a text file is written: its encoding, and whether its line ends are of several kinds.
 
-    `mixed`: most of it is Windows-1252, and some is UTF-8.
+    `mixed`: most of it is Windows-1252, and some is UTF-8. `quotes`: it may hold double quotes.
     """
 
     encoding: str
     mixed_line_ends: bool
     mixed: bool = False
+    quotes: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -59,9 +60,9 @@ def form_of(source: Path, name: str) -> TextForm:
         seen.feeds == 0 and seen.returns > 0
     )
     if seen.broken > seen.foreign:
-        return TextForm("cp1252", mixed_ends, mixed=seen.foreign > 0)
+        return TextForm("cp1252", mixed_ends, mixed=seen.foreign > 0, quotes=seen.quotes)
     marked = head.startswith(codecs.BOM_UTF8)
-    return TextForm("utf-8-sig" if marked else "utf-8", mixed_ends)
+    return TextForm("utf-8-sig" if marked else "utf-8", mixed_ends, quotes=seen.quotes)
 
 
 class _Seen:
@@ -69,6 +70,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.broken = self.foreign = self.feeds = self.returns = self.pairs = 0
+        self.quotes = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._last = b""
 
@@ -86,6 +88,7 @@ class _Seen:
         elif b"\n" in chunk:
             self.feeds += 1
         self._last = chunk[-1:]
+        self.quotes = self.quotes or b'"' in chunk
         if chunk.isascii() and not self._decoder.getstate()[0]:
             return
         text = self._decoder.decode(chunk)

@@ -1,0 +1,57 @@
+"""Long records are found before an engine that would lose rows over them reads the file."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evergreen.data import record_lengths
+from evergreen.data.record_lengths import line_at, line_beyond, longest_record
+
+TEXT = st.lists(st.sampled_from([b"a", b",", b'"', b"\n"]), max_size=60).map(b"".join)
+FREE = [HealthCheck.function_scoped_fixture]
+
+
+@given(text=TEXT, chunk=st.integers(1, 9))
+@settings(suppress_health_check=FREE)
+def test_records_are_what_lies_between_line_ends_outside_of_quotes(
+    tmp_path: Path, text: bytes, chunk: int
+) -> None:
+    records, inside = [b""], False
+    for place in range(len(text)):
+        each = text[place : place + 1]
+        inside ^= each == b'"'
+        records[-1] += each
+        if each == b"\n" and not inside:
+            records.append(b"")
+    path = tmp_path / "text"
+    path.write_bytes(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_lengths, "CHUNK", chunk)
+        found = longest_record(path, '"')
+    assert found.size == max(map(len, records))
+    assert text[found.start : found.start + found.size] in records
+    assert found.last == len(text) - len(records[-1])
+    assert found.is_open == inside
+
+
+@given(text=TEXT, most=st.integers(1, 30), piece=st.integers(1, 9))
+@settings(suppress_health_check=FREE)
+def test_a_line_that_is_longer_is_found(tmp_path: Path, text: bytes, most: int, piece: int) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_lengths, "PIECE", piece)
+        found = line_beyond(path, most)
+    longest = max(map(len, text.splitlines(keepends=True)), default=0)
+    assert (found is not None) == (longest > most)
+    if found is not None:
+        assert found == 0 or text[found - 1 : found] == b"\n"
+        assert b"\n" not in text[found : found + most]
+
+
+def test_places_have_lines(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"ab\nc\n\nd")
+    assert [line_at(path, place) for place in (0, 2, 3, 5, 6)] == [1, 1, 2, 3, 4]
