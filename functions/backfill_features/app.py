@@ -48,7 +48,7 @@ def fill(message: Message, project: str, version: DatasetVersion, features: list
         for each in sorted(features, key=lambda each: each.name)
     ]
     total, parts = Backfilled(), 0
-    for part in sorted({str(item["part"]) for item in version.parts.values()}):
+    for part in version.part_ids:
         record = digest_of({"dataset": version.dataset, "part": part, "shape": shape})
         if stage.catalogue.get(project, DONE, record) is not None:
             continue

@@ -78,10 +78,7 @@ def label_dataset(file: ProjectFile) -> str | None:
 def derive(message: Message, file: ProjectFile, datasets: Mapping[str, DatasetVersion]) -> None:
     """Make the training set once for equal versions, labels, feedback and declared preparation."""
     feedback = feedback_parts(file.project)
-    parts = {
-        name: sorted({str(item["part"]) for item in version.parts.values()})
-        for name, version in datasets.items()
-    }
+    parts = {name: list(version.part_ids) for name, version in datasets.items()}
     labels = label_dataset(file)
     if labels:
         parts[labels] = stage.catalogue.parts_ever(file.project, labels)

@@ -37,3 +37,14 @@ def test_the_same_bytes_again_change_nothing(uploads: Uploads) -> None:
         uploads.put("uploads/p/d/1.csv", ROWS)
     first, second = uploads.said(DatasetIngested)
     assert first == second
+
+
+def test_the_same_bytes_under_another_key_add_no_row(uploads: Uploads) -> None:
+    for key in ("1", "2"):
+        uploads.put(f"uploads/p/d/{key}.csv", ROWS)
+    first, second = uploads.said(DatasetIngested)
+    assert first.version == second.version
+    version = uploads.ingest.catalogue.dataset("p", "d")
+    assert version
+    assert (version.rows, len(version.part_ids), len(version.parts)) == (60, 1, 2)
+    assert len(uploads.rows()) == 60

@@ -62,7 +62,7 @@ class Uploads:
     def rows(self, dataset: str = "d", project: str = "p") -> list[tuple[Any, ...]]:
         """The rows of a dataset's newest version, sorted."""
         version = self.ingest.catalogue.dataset(project, dataset)
-        parts = {str(part["part"]) for part in version.parts.values()} if version else set()
+        parts = version.part_ids if version else ()
         found = []
         for part in parts:
             with tempfile.TemporaryDirectory() as directory:

@@ -28,7 +28,7 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
     """Keep a version findable; what it is made of lies in the lake, its summary in the table."""
     file = stage.catalogue.project_file(project)
     declared = file.declared(version.dataset) if file else NOTHING_DECLARED
-    schema = unify(Schema.from_plain(part["schema"]) for part in version.parts.values())
+    schema = unify(Schema.from_plain(part["schema"]) for part in version.distinct.values())
     content = {
         "dataset": version.dataset,
         "version": version.version,
@@ -44,7 +44,7 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
     }
     record = dataset_record_key(version.version, digest_of(content))
     stage.lake.write(record, json.dumps(content).encode())
-    seen = together(_observed(stage, part) for part in version.parts.values())
+    seen = together(_observed(stage, part) for part in version.distinct.values())
     text = propose(version.dataset, version.version, seen or Observed(0, ()), schema, declared)
     proposal = dataset_proposal_key(version.version, digest_of(text))
     stage.lake.write(proposal, text.encode())
@@ -53,7 +53,7 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
         version,
         {
             "at": now().isoformat(),
-            "quarantined_rows": sum(int(p["quarantined_rows"]) for p in version.parts.values()),
+            "quarantined_rows": sum(int(p["quarantined_rows"]) for p in version.distinct.values()),
             "columns": len(schema.columns),
             **{name: content[name] for name in ("code", "owner", "pii")},
             "record": record,

@@ -67,7 +67,7 @@ def _profile(
     stage: Stage, message: Message, project: str, version: DatasetVersion, target: str | None
 ) -> None:
     """Profile a dataset version over all its parts, once."""
-    parts = {str(part["part"]): part for part in version.parts.values()}
+    parts = {str(part["part"]): part for part in version.distinct.values()}
     inputs = {"profile": sorted(parts), "target": target}
 
     def work(derivation: Derivation) -> Outcome:
@@ -114,7 +114,7 @@ def _draw(
     joins: tuple[JoinSuggestion, ...],
 ) -> None:
     """Draw a dataset version's page, once, and note where it is."""
-    parts = {str(part["part"]): part for part in version.parts.values()}
+    parts = {str(part["part"]): part for part in version.distinct.values()}
     inputs = {
         "page": version.dataset,
         "profile": record["profile"],

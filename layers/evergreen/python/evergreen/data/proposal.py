@@ -16,7 +16,7 @@ PERSONAL: Mapping[str, str] = {
     "email": r"e[-_ ]?mail|mail",
     "phone": r"phone|mobile|fax|telephone",
     "name": r"(first|last|full|sur|maiden|family)?[-_ ]?name",
-    "address": r"address|street|home[._ -]?dest",
+    "address": r"(.+[-_. ])?address|street|home[._ -]?dest",
     "birth date": r"(date[-_ ]of[-_ ])?birth([-_ ]?(day|date))?|dob",
     "identity": r"ssn|passport|social[-_ ]security.*",
     "location": r"lat(itude)?|lon(gitude)?|ip([-_ ]address)?",

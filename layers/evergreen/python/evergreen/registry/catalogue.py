@@ -31,12 +31,22 @@ class DatasetVersion:
     @property
     def digests(self) -> tuple[str, ...]:
         """The distinct parts, sorted."""
-        return tuple(sorted({str(part["digest"]) for part in self.parts.values()}))
+        return tuple(sorted(self.distinct))
+
+    @property
+    def distinct(self) -> Mapping[str, Mapping[str, Any]]:
+        """The parts by digest: the same rows under two keys are there once."""
+        return {str(self.parts[key]["digest"]): self.parts[key] for key in sorted(self.parts)}
+
+    @property
+    def part_ids(self) -> tuple[str, ...]:
+        """What the distinct parts are called in the lake, sorted."""
+        return tuple(sorted({str(part["part"]) for part in self.distinct.values()}))
 
     @property
     def rows(self) -> int:
         """The rows of the distinct parts."""
-        return sum({part["digest"]: int(part["rows"]) for part in self.parts.values()}.values())
+        return sum(int(part["rows"]) for part in self.distinct.values())
 
 
 def project_pk(project: str) -> str:
