@@ -151,7 +151,7 @@ def labelling(project: str) -> dict[str, Any]:
     if listed is None:
         raise NotFoundError(
             f"nothing of project '{project}' is listed for labelling: that takes `labelling` in "
-            "project.yaml and a champion"
+            "project.yaml and rows of its dataset"
         )
     content: dict[str, Any] = json.loads(stage.lake.read(str(listed["json"])))
     return {**listed, **content}

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
-from evergreen.contracts.facts import LabellingListed, TrainingSetPrepared
+from evergreen.contracts.facts import LabellingListed, TrainingSetPrepared, TrainingSetRefused
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.features.signature import Signature
 from evergreen.labelling.listing import list_rows, write_csv
@@ -26,21 +26,24 @@ stage = Stage("list_for_labelling")
 
 
 def take(message: Message) -> None:
-    """List the newest prepared rows by the champion, whichever of the two is new."""
+    """List the newest prepared rows by the champion, whichever of the two is new.
+
+    Before there is a champion, rows are drawn at random: somebody has to begin.
+    """
     fact = message.event.fact
     file = stage.catalogue.project_file(fact.project)
     if file is None or file.labelling is None:
         return
-    if isinstance(fact, TrainingSetPrepared):
-        if not is_newest(file, fact.training_set):
+    if isinstance(fact, TrainingSetPrepared | TrainingSetRefused):
+        if not fact.training_set or not is_newest(file, fact.training_set):
             return  # What is prepared of newer rows or labels will be listed.
         stage.catalogue.put(fact.project, PREPARED, "", {"training_set": fact.training_set})
     alias = stage.catalogue.alias(fact.project)
-    if alias is None:
-        return  # Its promotion will wake this function.
-    prepared = stage.catalogue.get(fact.project, PREPARED) or alias.body
+    prepared = stage.catalogue.get(fact.project, PREPARED) or (alias.body if alias else None)
+    if prepared is None:
+        return
     inputs = {
-        "model": str(alias.body["model"]),
+        "model": str(alias.body["model"]) if alias else None,
         "training_set": str(prepared["training_set"]),
         "labelling": file.labelling.model_dump(mode="json"),
     }
@@ -63,11 +66,16 @@ def is_newest(file: ProjectFile, training_set: str) -> bool:
     )
 
 
+def served(model: str) -> ServingGraph:
+    """The graph that answers as the champion."""
+    signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
+    return ServingGraph.load(stage.lake.read(graph_key(model)), signature)
+
+
 def make(derivation: Derivation, file: ProjectFile) -> Outcome:
     """Write the list for programs (JSON), and as a label file for people to fill in (CSV)."""
-    model, training_set = (str(derivation.inputs[name]) for name in ("model", "training_set"))
-    signature = Signature.from_json(stage.lake.read(model_file_key(model, "signature.json")))
-    graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
+    model, training_set = derivation.inputs["model"], str(derivation.inputs["training_set"])
+    graph = served(model) if model else None
     with tempfile.TemporaryDirectory() as directory:
         table = stage.lake.fetch(training_table_key(training_set), Path(directory, "table.parquet"))
         listing = list_rows(file, table, graph, derivation.seed)

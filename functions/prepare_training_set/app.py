@@ -18,6 +18,7 @@ from evergreen.contracts.facts import (
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.features.preparation import PreparationRefusedError, Prepared, prepare
 from evergreen.labelling.statements import HISTORY
+from evergreen.labelling.unlabelled import NotEnoughLabelsError
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -124,11 +125,17 @@ def make(
     table = directory / "table.parquet"
     try:
         made = prepare(file, files, labelled, seed=derivation.seed, table=table)
+    except NotEnoughLabelsError as error:
+        store(derivation, file, table)
+        known = {"inputs": dict(derivation.inputs), "labels": error.annotated.to_plain()}
+        stage.lake.write(training_record_key(derivation.key), json.dumps(known).encode())
+        refused = TrainingSetRefused(
+            project=file.project, problem=str(error), training_set=derivation.key
+        )
+        return Outcome((refused,))
     except PreparationRefusedError as error:
         return Outcome((TrainingSetRefused(project=file.project, problem=str(error)),))
-    stage.lake.store(table, training_table_key(derivation.key))
-    if file.labelling:
-        stage.lake.store(table.with_name(HISTORY), training_labels_key(derivation.key))
+    store(derivation, file, table)
     stage.lake.write(training_set_key(derivation.key), made.training_set.to_bytes())
     record = describe(made, derivation.inputs)
     stage.lake.write(training_record_key(derivation.key), json.dumps(record).encode())
@@ -147,6 +154,13 @@ def make(
         ),
         {"training_set": derivation.key},
     )
+
+
+def store(derivation: Derivation, file: ProjectFile, table: Path) -> None:
+    """Store the prepared rows, and all labels that were ever said of them."""
+    stage.lake.store(table, training_table_key(derivation.key))
+    if file.labelling:
+        stage.lake.store(table.with_name(HISTORY), training_labels_key(derivation.key))
 
 
 def describe(made: Prepared, inputs: Mapping[str, Any]) -> dict[str, Any]:

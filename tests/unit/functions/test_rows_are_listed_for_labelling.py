@@ -19,6 +19,7 @@ from evergreen.contracts.facts import (
     LabellingListed,
     ModelPromoted,
     TrainingSetPrepared,
+    TrainingSetRefused,
 )
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.features.training_set import TrainingSet
@@ -77,11 +78,11 @@ class Team:
         self.catalogue = self.ingest.catalogue
         self.catalogue.change_project(FILE)
 
-    def upload(self, key: str, content: str) -> TrainingSetPrepared:
-        """Upload a file and prepare what it changes."""
+    def upload(self, key: str, content: str, kind: type[Fact] = TrainingSetPrepared) -> Any:
+        """Upload a file and prepare what it changes; the fact that says so."""
         self.uploads.put(key, content)
         assert self.hear(self.prepare, self.last(DatasetIngested)) == []
-        return self.last(TrainingSetPrepared)
+        return self.last(kind)
 
     def promote(self, training_set: str) -> ModelPromoted:
         """Fit a model, and make it the champion."""
@@ -128,8 +129,7 @@ def team(function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_champion_lists_what_it_is_uncertain_of_and_labels_come_back(team: Team) -> None:
     prepared = team.upload("uploads/p/d/1.csv", table(0, 300, labelled=100))
-    assert (prepared.rows, team.listed(prepared)) == (100, None)  # nobody to ask yet
-    assert team.ask("/projects/p/labelling")[0] == 404
+    assert prepared.rows == 100
     said = team.listed(team.promote(prepared.training_set))
     assert said is not None
     assert (said.rows, said.unlabelled, said.training_set) == (20, 200, prepared.training_set)
@@ -162,6 +162,40 @@ def test_the_champion_lists_what_it_is_uncertain_of_and_labels_come_back(team: T
     assert answer["labels"]["labelled"] == 20
     listed_now = {row["key"]["id"] for row in answer["rows"]}
     assert not listed_now & {row["id"] for row in rows}
+
+
+def test_without_a_champion_the_list_is_a_random_draw(team: Team) -> None:
+    prepared = team.upload("uploads/p/d/1.csv", table(0, 300, labelled=100))
+    assert team.ask("/projects/p/labelling")[0] == 404
+    said = team.listed(prepared)
+    assert said is not None
+    assert (said.rows, said.unlabelled, said.model) == (20, 200, None)
+    row = team.ask("/projects/p/labelling")[1]["rows"][0]
+    assert (row["chosen_by"], row["uncertainty"], row["prediction"]) == ("random", None, None)
+
+
+@pytest.mark.parametrize("labelled", [0, 7])
+def test_labelling_can_begin_with_hardly_a_label(team: Team, labelled: int) -> None:
+    rows = table(0, 100, labelled)
+    team.upload("uploads/p/d/1.csv", rows, TrainingSetRefused)
+    refused = team.last(TrainingSetRefused)
+    assert "at least 20 are needed" in refused.problem
+    said = team.listed(refused)
+    assert said is not None
+    assert (said.rows, said.unlabelled) == (20, 100 - labelled)
+    assert said.csv is not None
+    filled = list(csv.DictReader(io.StringIO(team.ingest.lake.read(said.csv).decode())))
+    for row in filled:
+        told = "yes" if float(row["age"]) > 50 else "no"
+        row |= {"risky": told, "who": "anna", "said_at": "2026-01-02"}
+    assert team.upload("uploads/p/said/1.csv", written(filled)).rows == 20 + labelled
+
+
+def test_a_refusal_for_another_reason_lists_nothing(team: Team) -> None:
+    wrong = FILE.model_dump(mode="json") | {"preparation": {"steps": [{"drop": ["nothing"]}]}}
+    team.catalogue.change_project(ProjectFile.model_validate(wrong))
+    team.upload("uploads/p/d/1.csv", table(0, 100, 50), TrainingSetRefused)
+    assert team.listed(team.last(TrainingSetRefused)) is None
 
 
 def test_a_half_filled_list_labels_what_is_filled(team: Team) -> None:

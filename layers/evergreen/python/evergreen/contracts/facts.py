@@ -112,9 +112,13 @@ class TrainingSetAwaited(Fact):
 
 
 class TrainingSetRefused(Fact):
-    """The declared preparation cannot be done with the datasets; the step and column are named."""
+    """The declared preparation cannot be done with the datasets; the step and column are named.
+
+    Where only labels are missing, `training_set` names the rows that were prepared for labelling.
+    """
 
     problem: str
+    training_set: str | None = None
 
     @property
     def summary(self) -> str:
@@ -262,10 +266,13 @@ class ModelHeld(Fact):
 
 
 class LabellingListed(Fact):
-    """Unlabelled rows were scored by the champion, and those worth labelling listed in `csv`."""
+    """Unlabelled rows were scored by the champion, and those worth labelling listed in `csv`.
+
+    Without a champion (`model` is null) they were drawn at random.
+    """
 
     list: str
-    model: str
+    model: str | None
     training_set: str
     rows: int
     unlabelled: int

@@ -30,10 +30,12 @@ from evergreen.features.workbench import ROW, ROWS, JoinReport, StepReport, Tabl
 from evergreen.labelling.annotation import Annotated, annotate
 from evergreen.labelling.statements import HISTORY, write_history
 from evergreen.labelling.unlabelled import (
+    NotEnoughLabelsError,
     said_of_unlabelled,
     set_unlabelled_aside,
     with_unlabelled,
     without_choice,
+    write_for_labelling,
 )
 
 __all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "StepReport", "prepare"]
@@ -87,7 +89,8 @@ def prepare(
     it, where a labelling is declared, the HISTORY of all labels.
 
     Equal inputs and `seed` give equal training sets; with the same `seed`, rows that were held
-    out stay so when more rows arrive. Raises PreparationRefusedError.
+    out stay so when more rows arrive. Raises PreparationRefusedError; a NotEnoughLabelsError says
+    that the table was written all the same, for people to label its rows.
     """
     names = (project.dataset, *project.references)
     missing = [name for name in names if not datasets.get(name)]
@@ -128,7 +131,13 @@ class _Preparation:
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
-        target = find_target(self.connection, rows, self.project)
+        try:
+            target = find_target(self.connection, rows, self.project)
+        except PreparationRefusedError as error:
+            if annotated:
+                write_for_labelling(self.connection, self.project, rows, table)
+                raise NotEnoughLabelsError(str(error), annotated) from error
+            raise
         ordered, dropped = self._ordered(rows, target, bool(feedback))
         values = self._values(ordered, target)
         chosen = choose_columns(

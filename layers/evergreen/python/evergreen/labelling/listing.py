@@ -18,7 +18,7 @@ from evergreen.data.parquet_columns import column_type
 from evergreen.data.rows import write_rows
 from evergreen.features.encoding import Encoded
 from evergreen.features.signature import Kind
-from evergreen.labelling.shortlist import Choice, shortlist
+from evergreen.labelling.shortlist import shortlist
 from evergreen.labelling.statements import CHOSEN_BY
 from evergreen.labelling.uncertainty import uncertainty
 from evergreen.labelling.unlabelled import KEY
@@ -32,6 +32,8 @@ from evergreen.serving.requests import (
     read_request,
 )
 
+NO_MODEL = "none: there is no champion yet, and rows are drawn at random"
+
 MOST_SCORED = 50_000
 """Of more unlabelled rows, so many are drawn at random and scored."""
 
@@ -40,13 +42,13 @@ MOST_SCORED = 50_000
 class Entry:
     """A row to label: its key by column, why it is listed, and what the model thinks of it.
 
-    `prediction` is a class or a number, None without a finite answer; `row` are its prepared
-    columns.
+    `prediction` is a class or a number, None without a finite answer; it and `uncertainty` are
+    None without a model. `row` are its prepared columns.
     """
 
     key: Mapping[str, str]
     chosen_by: str
-    uncertainty: float
+    uncertainty: float | None
     prediction: str | float | None
     row: Mapping[str, Any]
 
@@ -55,7 +57,7 @@ class Entry:
         return {
             "key": dict(self.key),
             "chosen_by": self.chosen_by,
-            "uncertainty": round(self.uncertainty, 6),
+            "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 6),
             "prediction": self.prediction,
         }
 
@@ -71,16 +73,25 @@ class Listing:
     measure: str
 
 
-def list_rows(project: ProjectFile, table: Path, graph: ServingGraph, seed: int) -> Listing:
+def list_rows(project: ProjectFile, table: Path, graph: ServingGraph | None, seed: int) -> Listing:
     """Score the rows of the prepared `table` that have a key and no target, and choose among them.
 
-    The project declares a labelling, and `table` was prepared with it.
+    The project declares a labelling, and `table` was prepared with it. Without a graph the rows
+    are drawn at random.
     """
     labelling = project.labelling
     if labelling is None:
         raise ValueError(f"project '{project.project}' declares no labelling")
     with connect(table.parent) as connection:
         unlabelled = _unlabelled(connection, project, table, seed)
+        if graph is None:
+            drawn = connection.execute(
+                f"SELECT file_row_number FROM unlabelled ORDER BY {_shuffled(seed)} "
+                f"LIMIT {labelling.rows}"
+            ).fetchall()
+            shown = _shown(connection, table, [int(row) for (row,) in drawn])
+            entries = tuple(_entry(row, labelling.key, "random") for row in shown)
+            return Listing(entries, unlabelled, 0, 0, NO_MODEL)
         rows, requests = _scored(connection, graph)
         answered = [_answered(request, graph) for request in requests]
     if not rows:
@@ -103,7 +114,13 @@ def list_rows(project: ProjectFile, table: Path, graph: ServingGraph, seed: int)
         shown = _shown(connection, table, [rows[choice.row] for choice in choices])
     return Listing(
         tuple(
-            _entry(choice, row, labelling.key, found.values, said)
+            _entry(
+                row,
+                labelling.key,
+                choice.chosen_by,
+                float(found.values[choice.row]),
+                said[choice.row],
+            )
             for choice, row in zip(choices, shown, strict=True)
         ),
         unlabelled,
@@ -147,9 +164,14 @@ def _unlabelled(
     counted = connection.execute(f"SELECT count(*) {where}").fetchone()
     connection.execute(
         f"CREATE TEMP TABLE unlabelled AS SELECT * {where} "
-        f"ORDER BY hash(file_row_number + {seed}), file_row_number LIMIT {MOST_SCORED}"
+        f"ORDER BY {_shuffled(seed)} LIMIT {MOST_SCORED}"
     )
     return int(counted[0]) if counted else 0
+
+
+def _shuffled(seed: int) -> str:
+    """SQL for a random order that is the same each time."""
+    return f"hash(file_row_number + {seed}), file_row_number"
 
 
 def _scored(
@@ -237,18 +259,18 @@ def _plain(name: str, sql_type: str) -> str:
 
 
 def _entry(
-    choice: Choice,
     row: Mapping[str, Any],
     key: Sequence[str],
-    values: Any,
-    said: Sequence[str | float | None],
+    chosen_by: str,
+    uncertainty: float | None = None,
+    prediction: str | float | None = None,
 ) -> Entry:
     hidden = {"file_row_number", "holdout", "evergreen.holdout"}
     return Entry(
         key={name: str(row[KEY + name]) for name in key},
-        chosen_by=choice.chosen_by,
-        uncertainty=float(values[choice.row]),
-        prediction=said[choice.row],
+        chosen_by=chosen_by,
+        uncertainty=uncertainty,
+        prediction=prediction,
         row={
             name: value
             for name, value in row.items()

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.contracts.project_file import ProjectFile
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, literal
 from evergreen.features.columnar import fetch_column
 from evergreen.features.feedback import HAPPENED_AT
 from evergreen.features.holdout import Holdout
+from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.steps import ROW, Table
-from evergreen.labelling.annotation import KEYS
+from evergreen.labelling.annotation import KEYS, Annotated
+from evergreen.labelling.statements import HISTORY, write_history
 
 UNLABELLED = "unlabelled"
 """Table of the engine: the prepared rows of the dataset that have no target."""
 
 KEY = "evergreen.key."
 """Prefix of columns of the prepared table: the key by which labels find a row, as text."""
+
+
+class NotEnoughLabelsError(PreparationRefusedError):
+    """Rows are prepared and cannot be learned from before more of them are labelled."""
+
+    def __init__(self, problem: str, annotated: Annotated) -> None:
+        super().__init__(problem)
+        self.annotated = annotated
 
 
 def set_unlabelled_aside(connection: duckdb.DuckDBPyConnection, rows: Table, target: str) -> None:
@@ -52,6 +63,28 @@ def with_unlabelled(project: ProjectFile, labelled: str, columns: str, place: st
         f"SELECT prepared.* EXCLUDE ({row}, {place}), {named} FROM ({both}) AS prepared "
         f"LEFT JOIN {KEYS} USING ({row}) ORDER BY {place} NULLS LAST, {row}"
     )
+
+
+def write_for_labelling(
+    connection: duckdb.DuckDBPyConnection, project: ProjectFile, rows: Table, path: Path
+) -> None:
+    """Write prepared rows that cannot be learned from yet, for people to label; `holdout` is null.
+
+    Beside them, the HISTORY of all labels.
+    """
+    target, row, place = identifier(project.target), identifier(ROW), '"evergreen.place"'
+    set_unlabelled_aside(connection, rows, target)
+    columns = ", ".join(identifier(name) for name in rows.columns)
+    labelled = (
+        f"SELECT {columns}, NULL::BOOLEAN AS holdout, {row}, {row} AS {place} "
+        f"FROM {identifier(rows.name)} WHERE {target} IS NOT NULL"
+    )
+    connection.execute(
+        f"COPY ({with_unlabelled(project, labelled, columns, place)}) "
+        f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+    )
+    if project.labelling:
+        write_history(connection, project.labelling, path.with_name(HISTORY))
 
 
 def without_choice(
