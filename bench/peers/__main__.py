@@ -1,7 +1,8 @@
 """`make bench-peers`: profile and checks of one table, here and with those libraries, taking turns.
 
-Each run is a process of its own that reports the seconds of the work alone: imports are not
-counted, nor, for the others, reading the table into pandas.
+Each run is a process of its own that reports the seconds of the work alone: imports and what is
+set up once (a connection here, a context there) are not counted, nor, for the others, reading the
+table into pandas.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from evergreen.data.checks import Expected, check
 from evergreen.data.engine import connect, one_value, parquet
 from evergreen.data.observations import observe
 from evergreen.data.parts import schema_of
-from evergreen.data.profile import profile
+from evergreen.data.profile import profile_within
 
 RULES = Path(__file__).parent / "rules.json"
 
@@ -25,20 +25,17 @@ def main(part: Path) -> None:
     declaration = DatasetDeclaration.model_validate(
         {"constraints": [{**rule, "name": str(place)} for place, rule in enumerate(rules)]}
     )
-    began = time.perf_counter()
-    profile([part], target="arr_delay")
-    profiled = time.perf_counter()
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
+        began = time.perf_counter()
+        profile_within(connection, [part], target="arr_delay")
+        profiled = time.perf_counter()
         schema = schema_of(connection, part)
         columns = [(column.name, column.type) for column in schema.columns]
-        seen = observe(
-            connection,
-            part,
-            columns,
-            one_value(connection, f"SELECT count(*) FROM {parquet([part])}"),
-        )
-        found = check(connection, part, seen, None, Expected(declaration, datetime.now(UTC)))
-    checked = time.perf_counter()
+        rows = one_value(connection, f"SELECT count(*) FROM {parquet([part])}")
+        seen = observe(connection, part, columns, rows)
+        now = datetime.now(UTC)
+        found = check(connection, part, seen, None, Expected(declaration, now, now))
+        checked = time.perf_counter()
     broken = sorted({int(each.rule) for each in found.anomalies if each.rule is not None})
     report = {"profile": profiled - began, "checks": checked - profiled, "broken": broken}
     print(json.dumps(report))

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy import ma
 from numpy.typing import NDArray
 
 from evergreen.data.engine import identifier, one_value, parquet
@@ -101,6 +102,7 @@ class Part:
     """A part of the dataset: its first row, counted over all parts, and the row after its last."""
 
     path: Path
+    schema: Schema
     first: int
     end: int
 
@@ -147,11 +149,10 @@ class DescribedRows:
             wanted = [row * self.step - part.first for row in rows]
             wanted = [row for row in wanted if 0 <= row < part.end - part.first]
             if wanted:
-                own = schema_of(connection, part.path)
-                text = f"left({cell(field.column, own)}, {LONGEST_TEXT})"
+                text = f"left({cell(field.column, part.schema)}, {LONGEST_TEXT})"
                 numbers = ", ".join(map(str, wanted))
                 rows_found = connection.execute(
-                    f"SELECT r, {text} FROM {_numbered(part.path, own)} WHERE r IN ({numbers})"
+                    f"SELECT r, {text} FROM {_numbered(part)} WHERE r IN ({numbers})"
                 ).fetchall()
                 found |= {(part.first + row) // self.step: said for row, said in rows_found}
         return found
@@ -166,35 +167,34 @@ def take_rows(
     for path in parts:
         first = placed[-1].end if placed else 0
         rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
-        placed.append(Part(path, first, first + rows))
+        placed.append(Part(path, schema_of(connection, path), first, first + rows))
     step = _step(placed[-1].end if placed else 0, len(fields))
     selects = []
     for part in placed:
-        own = schema_of(connection, part.path)
-        taken = ", ".join(field.taken_from(cell(field.column, own)) for field in fields)
+        taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
         source = parquet([part.path])
         if step > 1:
-            source = f"{_numbered(part.path, own)} WHERE (r + {part.first}) % {step} = 0"
+            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
         selects.append(f"SELECT {taken} FROM {source}")
     found = connection.execute(" UNION ALL ".join(selects)).fetchnumpy()
     columns = tuple(
         Values(
             field,
-            ~np.ma.getmaskarray(found[field.value]),
-            np.ma.getdata(found[field.value]),
-            np.ma.getdata(found[field.length]) if field.is_text else None,
+            ~ma.getmaskarray(found[field.value]),
+            ma.getdata(found[field.value]),
+            ma.getdata(found[field.length]) if field.is_text else None,
         )
         for field in fields
     )
     return DescribedRows(columns, tuple(placed), step)
 
 
-def _numbered(part: Path, own: Schema) -> str:
+def _numbered(part: Part) -> str:
     """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden."""
-    hidden = own.column("file_row_number")
+    hidden = part.schema.column("file_row_number")
     number = "row_number() OVER () - 1" if hidden else "file_row_number"
-    kept = ", ".join(identifier(column.name) for column in own.columns)
-    return f"(SELECT {kept}, {number} AS r FROM {parquet([part])})"
+    kept = ", ".join(identifier(column.name) for column in part.schema.columns)
+    return f"(SELECT {kept}, {number} AS r FROM {parquet([part.path])})"
 
 
 def _step(rows: int, columns: int) -> int:

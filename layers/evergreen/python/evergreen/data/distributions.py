@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evergreen.data.described_rows import DescribedRows, Field, Values
 from evergreen.data.runs import Runs
-from evergreen.data.totals import Totals, rounded, scale_of
+from evergreen.data.totals import Totals, rounded
 
 LARGEST_WHOLE = 2.0**52
 """From here on, a half is lost between whole numbers."""
@@ -115,7 +115,7 @@ def describe(
             int(below),
             int(above),
         ),
-        _skewness(runs, scale_of(known)) if field.is_number else None,
+        rounded(runs.moments[2]) if field.is_number else None,
     )
 
 
@@ -153,17 +153,6 @@ def _spelled(field: Field, value: Any) -> str:
     return (
         str(int(value)) if float(value).is_integer() and abs(value) < LARGEST_WHOLE else str(value)
     )
-
-
-def _skewness(runs: Runs, scale: float) -> float | None:
-    """The third standardised moment; None of values that are all the same."""
-    values = runs.ordered / scale
-    apart = values - values.mean()
-    spread = float((apart**2).mean())
-    if spread <= 0 or not math.isfinite(spread):
-        return None
-    cubes = apart * apart * apart  # `**3` is twenty times slower
-    return rounded(float(cubes.mean()) / spread**1.5)
 
 
 def _edges(field: Field, known: Totals, quantiles: NDArray[np.float64]) -> list[float]:

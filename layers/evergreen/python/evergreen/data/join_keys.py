@@ -39,6 +39,7 @@ MOST_PAIRED = 12
 """Columns of which pairs are tried as a key."""
 
 ALMOST_UNIQUE = 0.999
+LARGEST_HASH = (1 << 64) - 1
 FEW_ROWS = 5_000
 """Pairs that repeat themselves within the first rows are not looked at further."""
 
@@ -56,7 +57,7 @@ class KeySample:
     distinct: int
     unique: bool
     complete: bool
-    hashes: tuple[str, ...]
+    hashes: tuple[int, ...]
     rows: tuple[int, ...]
 
 
@@ -116,8 +117,8 @@ def sample_key(field: Field, runs: Runs, *, whole: bool) -> KeySample:
         len(runs.distinct),
         unique,
         whole and len(runs.distinct) <= most,
-        tuple(f"{hashes[place]:016x}" for place in order),
-        () if unique else tuple(int(runs.often[place]) for place in order),
+        tuple(hashes[order].tolist()),
+        () if unique else tuple(runs.often[order].tolist()),
     )
 
 
@@ -210,7 +211,7 @@ def _by_two_columns(own: Keys, dataset: str, keys: Keys) -> Iterator[JoinSuggest
 def _coverage(sample: KeySample, reference: KeySample) -> tuple[float, int]:
     """Share of the rows with a sampled key whose key the reference has, and of how many keys."""
     there = set(reference.hashes)
-    last = "g" if reference.complete or not reference.hashes else reference.hashes[-1]
+    last = LARGEST_HASH if reference.complete else reference.hashes[-1]
     rows_of = sample.rows or (1,) * len(sample.hashes)
     comparable = [
         (key, rows) for key, rows in zip(sample.hashes, rows_of, strict=True) if key <= last

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from pydantic import TypeAdapter
 
 from evergreen.data.described_rows import DescribedRows, Field, take_rows
@@ -105,27 +106,39 @@ def profile_with_keys(
 ) -> tuple[Profile, Keys]:
     """The profile, and samples of what the dataset can be joined by, from the same passes."""
     with tempfile.TemporaryDirectory() as directory, connect(Path(directory)) as connection:
-        whole = schema or schema_of_all(connection, parts)
-        described = take_rows(connection, parts, whole)
-        counted: list[Totals] = []
-        if not described.is_all:
-            columns = [(field, identifier(field.column.name)) for field in described.fields]
-            source = f"({rows_of(connection, parts, whole)})"
-            counted = count_all(connection, source, columns, distinct=observed is None)
-            if observed is not None:
-                counted = [
-                    replace(each, distinct=column.distinct)
-                    for each, column in zip(counted, observed.columns, strict=True)
-                ]
-        totals: list[Totals] = []
-        distributions: list[Distribution] = []
-        samples: list[KeySample] = []
-        for place, each in enumerate(described.columns):
-            runs = runs_of(each)
-            totals.append(counted[place] if counted else totals_of(each.field, runs))
-            distributions.append(describe(connection, described, each, runs, totals[-1]))
-            if can_be_key(each.field, distributions[-1]):
-                samples.append(sample_key(each.field, runs, whole=described.is_all))
+        return profile_within(connection, parts, schema, target=target, observed=observed)
+
+
+def profile_within(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[Path],
+    schema: Schema | None = None,
+    *,
+    target: str | None = None,
+    observed: Observed | None = None,
+) -> tuple[Profile, Keys]:
+    """The same over a connection that is there."""
+    whole = schema or schema_of_all(connection, parts)
+    described = take_rows(connection, parts, whole)
+    counted: list[Totals] = []
+    if not described.is_all:
+        columns = [(field, identifier(field.column.name)) for field in described.fields]
+        source = f"({rows_of(connection, parts, whole)})"
+        counted = count_all(connection, source, columns, distinct=observed is None)
+        if observed is not None:
+            counted = [
+                replace(each, distinct=column.distinct)
+                for each, column in zip(counted, observed.columns, strict=True)
+            ]
+    totals: list[Totals] = []
+    distributions: list[Distribution] = []
+    samples: list[KeySample] = []
+    for place, each in enumerate(described.columns):
+        runs = runs_of(each)
+        totals.append(counted[place] if counted else totals_of(each.field, runs))
+        distributions.append(describe(connection, described, each, runs, totals[-1]))
+        if can_be_key(each.field, distributions[-1]):
+            samples.append(sample_key(each.field, runs, whole=described.is_all))
     compared = described.compared()
     related = relate(compared, distributions, target)
     made = Profile(

@@ -144,7 +144,8 @@ def _to_number(
         both = each.present[rows]
         values = each.values[rows][both].astype(np.float64)
         pearson = _correlation(values, numbers[both])
-        spearman = _correlation(ranks(values), ranks(numbers[both]))
+        # The target's ranks are those among all rows that have one.
+        spearman = _correlation(ranks(values), ranked[both])
     strength = round(correlation_ratio(codes, ranked), 4)
     return Relation(strength, RATIO, _shown(groups), pearson, spearman)
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.data.described_rows import Values
+
+SAFE_TO_SQUARE = (1e-100, 1e100)
+
+
+def scale_of(least: float, greatest: float) -> float:
+    """Values are divided by this before they are squared, so that 1e200 does not overflow."""
+    size = max(abs(least), abs(greatest))
+    smallest, largest = SAFE_TO_SQUARE
+    return 1.0 if smallest < size < largest or size == 0 else size
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,24 @@ class Runs:
     ordered: NDArray[Any]
     distinct: NDArray[Any]
     often: NDArray[np.int64]
+
+    @cached_property
+    def moments(self) -> tuple[float, float | None, float | None]:
+        """Mean, sample standard deviation and skewness of numbers; there must be one.
+
+        None where one value, or values that are all the same, have none.
+        """
+        scale = scale_of(float(self.ordered[0]), float(self.ordered[-1]))
+        values = self.ordered if scale == 1 else self.ordered / scale
+        mean = float(values.mean())
+        apart = values - mean
+        squares = apart * apart
+        variance = float(squares.mean())
+        if len(values) < 2:  # noqa: PLR2004
+            return mean * scale, None, None
+        std = math.sqrt(variance * len(values) / (len(values) - 1)) * scale
+        skewness = float((squares * apart).mean()) / variance**1.5 if variance > 0 else None
+        return mean * scale, std, skewness
 
     def quantiles(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
         """Quantiles, linear between two values; there must be a value."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from evergreen.data.described_rows import Field
-from evergreen.data.runs import Runs
+from evergreen.data.runs import Runs, scale_of
 
 COLUMNS_PER_QUERY = 100
 """Columns are read together; of very wide tables, so many at a time."""
 
 DIGITS = 12
 """Significant digits of sums: two threads do not always add in the same order."""
-
-SAFE_TO_SQUARE = (1e-100, 1e100)
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,8 @@ def totals_of(field: Field, runs: Runs) -> Totals:
     known = Totals(count, float(runs.ordered[0]), float(runs.ordered[-1]), distinct=distinct)
     if not field.is_number:
         return known
-    scale = scale_of(known)
-    values = runs.ordered / scale
-    std = float(values.std(ddof=1)) if count > 1 else None
-    mean = rounded(float(values.mean()), scale)
-    return Totals(count, known.least, known.greatest, mean, rounded(std, scale), distinct)
+    mean, std, _ = runs.moments
+    return replace(known, mean=rounded(mean), std=rounded(std))
 
 
 def count_all(
@@ -105,7 +100,7 @@ def _with_sums(
     asked = []
     for (field, value), known in zip(columns, extremes, strict=True):
         number = f"CAST({value} AS DOUBLE)"
-        scale = scale_of(known)
+        scale = _scale(known)
         scaled = number if scale == 1 else f"{number} / {scale!r}"
         wanted = field.is_number and known.count > 0
         asked += [f"avg({scaled})", f"stddev_samp({scaled})"] if wanted else ["NULL", "NULL"]
@@ -116,21 +111,18 @@ def _with_sums(
             known.count,
             known.least,
             known.greatest,
-            rounded(row[3 * place], scale_of(known)),
-            rounded(row[3 * place + 1], scale_of(known)),
+            rounded(row[3 * place], _scale(known)),
+            rounded(row[3 * place + 1], _scale(known)),
             min(int(row[3 * place + 2]), known.count),
         )
         for place, known in enumerate(extremes)
     ]
 
 
-def scale_of(known: Totals) -> float:
-    """Values are divided by this before they are squared, so that 1e200 does not overflow."""
+def _scale(known: Totals) -> float:
     if known.least is None or known.greatest is None:
         return 1.0
-    size = max(abs(known.least), abs(known.greatest))
-    least, most = SAFE_TO_SQUARE
-    return 1.0 if least < size < most or size == 0 else size
+    return scale_of(known.least, known.greatest)
 
 
 def rounded(value: float | None, scale: float = 1.0) -> float | None:
