@@ -38,6 +38,11 @@ MAXIMUM_FILE_BYTES = 1024**3
 FRAME_BYTES = 50
 """Of a request for each row: its id, commas."""
 
+OF_FILES = frozenset({"image.brightness", "audio.seconds"})
+"""Columns that only pictures and recordings have."""
+
+LONGEST_ID = 200
+
 stage = Stage("score_batch")
 
 
@@ -77,7 +82,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
     scored: list[dict[str, Any]] = []
     for chunk in chunks(read_rows(source, key)):
-        ids = [str(row.pop("id", len(scored) + index)) for index, row in enumerate(chunk)]
+        ids = [id_of(row, len(scored) + index) for index, row in enumerate(chunk)]
         try:
             request = read_request(
                 json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
@@ -107,6 +112,18 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     stage.lake.store(target, result)
     fact = BatchScored(project=project, key=key, result=result, rows=len(scored), model=model)
     return Outcome((fact,), {"scored": derivation.key, "result": result})
+
+
+def id_of(row: dict[str, Any], place: int) -> str:
+    """The id of a row, which is taken out of it; of a file its path in the archive; or its place.
+
+    What an archive says of a file beside its content is no value to be asked with.
+    """
+    file = None
+    if not OF_FILES.isdisjoint(row):
+        file, _ = row.pop("file"), row.pop("label", None)
+    named = row.pop("id", file if file and len(file) <= LONGEST_ID else place)
+    return str(named)
 
 
 def chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

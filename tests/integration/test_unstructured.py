@@ -79,8 +79,8 @@ def test_a_zip_of_pictures_is_scored_file_by_file(pictures: Any, tmp_path: Path)
     entry = pictures.wait_for("pictures", "BatchScored", "BatchRefused")
     path = pictures.lake.fetch(entry["detail"]["result"], tmp_path / "scored.parquet")
     with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT prediction FROM '{path}'").fetchall()
-    assert [prediction for (prediction,) in found] == ["plain", "striped"] * 3
+        found = connection.execute(f"SELECT id, prediction FROM '{path}'").fetchall()
+    assert found == [(f"{i}.png", ("plain", "striped")[i % 2]) for i in range(6)]
 
 
 def test_reviews_become_a_champion_that_reads_words(person: Any) -> None:

@@ -143,6 +143,26 @@ def test_a_name_that_several_files_have_is_none_of_them(uploader: Uploader) -> N
     assert rows(uploader, "y")[:2] == [(8,), (None,)]
 
 
+def test_a_line_of_a_manifest_that_does_not_fit_its_header_shifts_nothing(
+    uploader: Uploader,
+) -> None:
+    files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(12)}
+    lines = "".join(f"{i}.png,{i},a\n" for i in range(2, 12))
+    files["m.csv"] = f"file,y,z\n{lines}0.png,7\n1.png,7,8,9\n"
+    made = uploader.take(packed(files))
+    assert (made.rows, made.quarantined_rows) == (10, 2)
+    assert reasons_by_file(uploader) == {
+        "0.png": ["'0.png' is in line 12 of 'm.csv', which has 2 values and the header 3"],
+        "1.png": ["'1.png' is in line 13 of 'm.csv', which has 4 values and the header 3"],
+    }
+
+
+def test_a_folder_may_have_any_name(uploader: Uploader) -> None:
+    folders = ["NA", "null", "?", "猫", 'o\'brien "x"', "a,b", " spaced ", "1"]
+    uploader.take(packed({f"{name}/1.png": picture() for name in folders}))
+    assert [label for (label,) in rows(uploader, "label")] == [each.strip() for each in folders]
+
+
 def test_columns_of_a_manifest_do_not_hide_those_of_files(uploader: Uploader) -> None:
     uploader.take(packed({"m.csv": "name,file\n1.png,x\n", "1.png": picture()}))
     assert rows(uploader, 'file, "file in the manifest"') == [("1.png", "x")]

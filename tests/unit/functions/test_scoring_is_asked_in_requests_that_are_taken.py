@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.serving.requests import MAXIMUM_BYTES, MAXIMUM_ROWS
-from functions.score_batch.app import chunks
+from functions.score_batch.app import chunks, id_of
 
 
 @given(lengths=st.lists(st.sampled_from([1, 500_000, 2_500_000]), max_size=20))
@@ -26,3 +26,15 @@ def test_no_chunk_has_too_many_rows() -> None:
     assert [len(chunk) for chunk in chunks([{"x": 1}] * (2 * MAXIMUM_ROWS + 1))] == [
         *(MAXIMUM_ROWS, MAXIMUM_ROWS, 1),
     ]
+
+
+def test_a_row_is_called_by_its_id_a_file_by_its_path_and_all_others_by_their_place() -> None:
+    plain: dict[str, Any] = {"id": 7, "file": "a.csv", "label": "x"}
+    assert id_of(plain, 3) == "7"
+    assert plain == {"file": "a.csv", "label": "x"}
+    assert id_of({"file": "a.csv"}, 3) == "3"
+    for name in ("image.brightness", "audio.seconds"):
+        picture: dict[str, Any] = {"file": "cat/1.png", "label": "cat", name: 0.5}
+        assert id_of(picture, 3) == "cat/1.png"
+        assert picture == {name: 0.5}
+        assert id_of({"file": "x" * 201, name: 0.5}, 3) == "3"

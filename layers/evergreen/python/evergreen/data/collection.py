@@ -157,6 +157,9 @@ class Collection:
 
     def _take(self, number: int, member: ZipInfo, manifest: Manifest, records: Records) -> None:
         name = member.filename
+        if name in manifest.ragged:
+            _reject(records, number, name, "ragged_row", manifest.ragged[name])
+            return
         try:
             path = self.archive.unpack(member, self.scratch / "member")
             found = self.medium.describe(path, name, self.limits)

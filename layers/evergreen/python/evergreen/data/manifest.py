@@ -27,6 +27,7 @@ class Manifest:
     """What is said of files: name in the archive → column → text.
 
     `lines`: name → the line that says it. `twice`: lines, and the names that they repeat.
+    `ragged`: name → why its line cannot be taken.
     """
 
     member: ZipInfo | None = None
@@ -34,11 +35,12 @@ class Manifest:
     rows: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     twice: tuple[tuple[int, str], ...] = ()
+    ragged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Its name, as a message may hold it."""
-        return printable(self.member.filename) if self.member else ""
+        return file_name(self.member) if self.member else ""
 
 
 def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
@@ -135,6 +137,7 @@ def _read(
     rows: dict[str, dict[str, str | None]] = {}
     lines: dict[str, int] = {}
     twice: list[tuple[int, str]] = []
+    ragged: dict[str, str] = {}
     for line, cells in records:
         if len(cells) <= key:
             continue
@@ -142,7 +145,15 @@ def _read(
         if name in rows:
             twice.append((line, name))
             continue
+        if len(cells) != len(file.names):
+            count = f"{len(cells)} values and the header {len(file.names)}"
+            ragged[name] = f"is in line {line} of '{file_name(member)}', which has {count}"
         values = [each.strip() or None for place, each in enumerate(cells) if place != key]
         lines[name] = line
         rows[name] = dict(zip(columns, values, strict=False))
-    return Manifest(member, frozenset(columns), rows, lines, tuple(twice))
+    return Manifest(member, frozenset(columns), rows, lines, tuple(twice), ragged)
+
+
+def file_name(member: ZipInfo) -> str:
+    """The name of a file of an archive, as a message may hold it."""
+    return printable(member.filename)

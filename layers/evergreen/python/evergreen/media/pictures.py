@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from evergreen.media.damage import MediaRefusedError
+from evergreen.media.damage import MediaRefusedError, told
 
 FORMATS = ("PNG", "JPEG")
 WORKING_SIDE = 256
@@ -60,8 +60,7 @@ def open_picture(file: BinaryIO, pixels: int) -> Picture:
         raise
     except Exception as error:
         # What Pillow raises for a broken file is not promised, and varies with where it is broken.
-        said = str(error) or type(error).__name__
-        raise MediaRefusedError("damaged", f"is a damaged picture: {said}") from error
+        raise MediaRefusedError("damaged", f"is a damaged picture: {told(error)}") from error
 
 
 def _picture(opened: Image.Image, pixels: int) -> Picture:

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from evergreen.media.damage import MediaRefusedError
+from evergreen.media.damage import MediaRefusedError, told
 
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG"})
 WINDOW_SECONDS = 0.025
@@ -73,7 +73,7 @@ def open_sound(file: BinaryIO, seconds: int) -> Iterator[Sound]:
             _check(opened, seconds)
             yield Sound(opened.samplerate, opened.frames / opened.samplerate, opened)
     except soundfile.SoundFileError as error:
-        said = getattr(error, "error_string", str(error)).rstrip(".")
+        said = told(ValueError(getattr(error, "error_string", "")))
         problem = f"is no WAV, FLAC or OGG recording, or a damaged one: {said}"
         raise MediaRefusedError("damaged", problem) from error
 

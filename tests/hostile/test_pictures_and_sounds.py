@@ -1,0 +1,106 @@
+"""Pictures and recordings made to harm are refused by themselves, beside others that are taken."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.hostile.attack import Attack, check, delivered
+from tests.unit.media.files import picture, recording, tone
+
+INNOCENT: Mapping[str, bytes] = {f"a/{i}.png": picture() for i in range(9)}
+HEARD: Mapping[str, bytes] = {f"a/{i}.wav": recording() for i in range(9)}
+
+
+def packed(*collections: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for files in collections:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def pixels(side: int) -> bytes:
+    return picture(Image.new("1", (side, side)))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    checked = kind + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
+def with_texts(count: int, length: int) -> bytes:
+    """A picture with compressed texts that are large when they are read."""
+    content = picture()
+    texts = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * length)) * count
+    return content[:33] + texts + content[33:]
+
+
+def scrambled(content: bytes, seed: int) -> bytes:
+    chance = random.Random(seed)  # noqa: S311
+    changed = bytearray(content)
+    for _ in range(20):
+        changed[chance.randrange(8, len(changed))] = chance.randrange(256)
+    return bytes(changed)
+
+
+def claimed_channels() -> bytes:
+    content = bytearray(recording())
+    content[22:24] = struct.pack("<H", 65_535)
+    return bytes(content)
+
+
+def claimed_seconds() -> bytes:
+    content = bytearray(recording())
+    content[4:8] = content[40:44] = struct.pack("<I", 0xFFFF_FF00)
+    return bytes(content)
+
+
+ATTACKS = {
+    "a picture of 400 million pixels": Attack.of(pixels(20_000), "too_many_pixels"),
+    "a picture of 10^18 pixels": Attack.of(
+        picture()[:16] + struct.pack(">II", 10**9, 10**9) + picture()[24:], "damaged"
+    ),
+    "a picture with texts of 2 GB": Attack.of(with_texts(200, 10_000_000), "damaged"),
+    "a picture cut off": Attack.of(picture()[:100], "damaged"),
+    "a mark and no picture": Attack.of(b"\xff\xd8\xff", "not_a_picture"),
+    "a recording of 65,535 channels": Attack.of(claimed_channels(), "damaged"),
+    "a recording that claims 4 GB": Attack.of(claimed_seconds(), "damaged"),
+    "a recording of 11 minutes": Attack.of(recording(tone(440, 660), "FLAC"), "too_long"),
+    "a recording of one byte": Attack.of(b"R", "no_rows"),
+    "a large picture beside others": Attack.of(
+        packed(INNOCENT, {"large.png": pixels(20_000)}), rows=9
+    ),
+    "a recording of one byte beside others": Attack.of(packed(HEARD, {"one.wav": b"R"}), rows=9),
+    "scrambled pictures": Attack.of(
+        packed({f"{i}.png": scrambled(picture(), i) for i in range(50)}),
+        *("no_rows", "damaged", "not_a_picture", "too_many_pixels", "too_many_bad_rows"),
+    ),
+    "scrambled recordings": Attack.of(
+        packed({f"{i}.flac": scrambled(recording(form="FLAC"), i) for i in range(50)}),
+        *("no_rows", "damaged", "not_a_recording", "too_long", "too_many_bad_rows"),
+    ),
+    "a picture that leads out": Attack.of(
+        packed(INNOCENT, {"../../tmp/pwned.png": picture()}), "odd_member"
+    ),
+    "a zip of zips of pictures": Attack.of(packed({"inner.zip": packed(INNOCENT)}), "nested"),
+}
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return delivered(ATTACKS, tmp_path_factory.mktemp("media"))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_by_picture_or_sound_is_answered(reports: dict[str, Any], name: str) -> None:
+    check(ATTACKS[name], reports[name])
