@@ -11,6 +11,12 @@ from typing import Any
 from evergreen.cloud.dataset_records import record_profile, record_version
 from evergreen.cloud.explorer import explore
 from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.part_records import (
+    observed_of_part,
+    schema_of_part,
+    warnings_of_part,
+    write_part_records,
+)
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.data_section import NOTHING_DECLARED
 from evergreen.contracts.facts import (
@@ -25,11 +31,11 @@ from evergreen.data.checks import Expected
 from evergreen.data.collection import medium_of_file
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.limits import Limits
-from evergreen.data.observations import Observed, together
+from evergreen.data.observations import together
 from evergreen.data.quarantine import SourceObject
 from evergreen.data.refusal import printable
 from evergreen.data.repairs import Became, Quarantined, Repair, places_in
-from evergreen.data.schema import Schema, unify
+from evergreen.data.schema import unify
 from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -37,17 +43,12 @@ from evergreen.registry.identity import (
     code_digest,
     digest_of,
     digest_of_file,
-    part_checks_key,
     part_key,
-    part_observed_key,
     part_quarantine_key,
     part_repairable_key,
     part_replay_key,
     upload_quarantine_key,
 )
-
-MOST_WARNINGS = 50
-"""An event carries at most 256 KB."""
 
 COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
@@ -118,7 +119,7 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
             rows=part["rows"],
             quarantined_rows=part["quarantined_rows"],
             parts=len(version.parts),
-            warnings=tuple(part["warnings"]),
+            warnings=warnings_of_part(stage, part),
         ),
     )
     # Said before: nothing that follows waits for what people look at.
@@ -182,12 +183,12 @@ def derive_part(
         return taken
     others = other_parts(version, upload.key)
     quarantines = quarantines_of(others)
-    known = unify(Schema.from_plain(part["schema"]) for part in others) if others else None
-    before = together(observed(part) for part in others)
+    known = unify(schema_of_part(stage, part) for part in others) if others else None
+    before = together(observed_of_part(stage, part) for part in others)
     keyed = [str(part["part"]) for part in others] if expected.declaration.keyed else []
     inputs = {
         "content": content,
-        "known": known.to_plain() if known else None,
+        "known": digest_of(known.to_plain()) if known else None,
         "before": digest_of(before.to_plain()) if before else None,
         "required": required,
         "expected": digest_of(expected.identity),
@@ -216,13 +217,7 @@ def derive_part(
         except UploadRefusedError as error:
             return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
         stage.lake.store(rows, part_key(derivation.key))
-        seen = json.dumps(made.observed.to_plain()).encode()
-        stage.lake.write(part_observed_key(derivation.key), seen)
-        checks = {
-            "notes": made.notes,
-            "anomalies": [anomaly.to_plain() for anomaly in made.anomalies],
-        }
-        stage.lake.write(part_checks_key(derivation.key), json.dumps(checks).encode())
+        write_part_records(stage, derivation.key, made)
         if made.quarantined_rows:
             stage.lake.store(refused, part_quarantine_key(derivation.key))
             stage.lake.store(refused.with_suffix(".csv"), part_repairable_key(derivation.key))
@@ -234,10 +229,8 @@ def derive_part(
             output={
                 "part": derivation.key,
                 "digest": digest_of([content, made.reading]),
-                "schema": made.schema.to_plain(),
                 "rows": made.rows,
                 "quarantined_rows": made.quarantined_rows,
-                "warnings": in_short(made.warnings),
                 **({"repairs": replayed(made.repair)} if made.repair else {}),
             },
         )
@@ -270,7 +263,7 @@ def judgement(
     """
     file = stage.catalogue.project_file(project)
     required = required_columns(file, version.dataset) if file else []
-    there = {column["name"] for column in version.parts[key]["schema"]}
+    there = schema_of_part(stage, version.parts[key]).names if required else ()
     repairs = "repairs" in version.parts[key]
     return digest_of(
         [
@@ -343,12 +336,6 @@ def moment_of(message: Message) -> datetime:
     return datetime.fromisoformat(message.body["time"]) if "time" in message.body else now()
 
 
-def in_short(warnings: Sequence[str]) -> list[str]:
-    """As many as an event can carry; all of them lie in the lake beside the part."""
-    more = len(warnings) - MOST_WARNINGS
-    return [*warnings[:MOST_WARNINGS], *([f"and {more:,} more"] if more > 0 else [])]
-
-
 def required_columns(file: ProjectFile, dataset: str) -> list[str]:
     """What an upload must carry: of labels all that is declared, of rows the target."""
     if file.labelling:
@@ -361,11 +348,6 @@ def other_parts(version: DatasetVersion | None, key: str) -> list[Mapping[str, A
     """The parts of the dataset that `key` does not name, in a lasting order."""
     parts = version.parts if version else {}
     return [parts[other] for other in sorted(parts) if other != key]
-
-
-def observed(part: Mapping[str, Any]) -> Observed:
-    """What was seen of a part when it was written."""
-    return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part["part"]))))
 
 
 def quarantine(

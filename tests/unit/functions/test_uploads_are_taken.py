@@ -48,3 +48,14 @@ def test_the_same_bytes_under_another_key_add_no_row(uploads: Uploads) -> None:
     assert version
     assert (version.rows, len(version.part_ids), len(version.parts)) == (60, 1, 2)
     assert len(uploads.rows()) == 60
+
+
+def test_the_record_of_a_dataset_stays_small_however_wide_its_parts_are(uploads: Uploads) -> None:
+    names = [f"a column of a wide table, number {n}" for n in range(200)]
+    for key in (1, 2):
+        rows = (",".join(str(key + i * n) for n in range(200)) for i in range(3))
+        uploads.put(f"uploads/p/d/{key}.csv", "\n".join([",".join(names), *rows]))
+    record = uploads.ingest.table.get("PROJECT#p", "DATASET#d")
+    assert record
+    assert len(record.body["parts"]) == 2
+    assert len(str(record.body)) < 2_000

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
+from evergreen.cloud.part_records import observed_of_part, schema_of_part
 from evergreen.cloud.runtime import Stage, now
 from evergreen.contracts.data_section import NOTHING_DECLARED
 from evergreen.data.observations import Observed, together
 from evergreen.data.proposal import propose
-from evergreen.data.schema import Schema, unify
+from evergreen.data.schema import unify
 from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
 from evergreen.registry.identity import (
     code_digest,
     dataset_proposal_key,
     dataset_record_key,
     digest_of,
-    part_observed_key,
 )
 
 OF_A_PART = ("part", "digest", "content", "rows", "quarantined_rows", "key", "version_id")
@@ -28,7 +26,7 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
     """Keep a version findable; what it is made of lies in the lake, its summary in the table."""
     file = stage.catalogue.project_file(project)
     declared = file.declared(version.dataset) if file else NOTHING_DECLARED
-    schema = unify(Schema.from_plain(part["schema"]) for part in version.distinct.values())
+    schema = unify(schema_of_part(stage, part) for part in version.distinct.values())
     content = {
         "dataset": version.dataset,
         "version": version.version,
@@ -44,7 +42,7 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
     }
     record = dataset_record_key(version.version, digest_of(content))
     stage.lake.write(record, json.dumps(content).encode())
-    seen = together(_observed(stage, part) for part in version.distinct.values())
+    seen = together(observed_of_part(stage, part) for part in version.distinct.values())
     text = propose(version.dataset, version.version, seen or Observed(0, ()), schema, declared)
     proposal = dataset_proposal_key(version.version, digest_of(text))
     stage.lake.write(proposal, text.encode())
@@ -68,7 +66,3 @@ def record_profile(stage: Stage, project: str, version: DatasetVersion) -> None:
     if explored and explored["version"] == version.version:
         made = {name: explored[name] for name in ("profile", "exploration") if name in explored}
         stage.catalogue.put_version(project, version, made)
-
-
-def _observed(stage: Stage, part: Mapping[str, Any]) -> Observed:
-    return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part["part"]))))

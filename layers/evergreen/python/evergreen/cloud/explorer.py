@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from evergreen.cloud.part_records import schema_of_part
 from evergreen.cloud.runtime import Message, Stage
 from evergreen.data.exploration import Notice, render_exploration
 from evergreen.data.join_keys import JoinSuggestion, Keys, suggest_joins
 from evergreen.data.observations import Observed
 from evergreen.data.profile import Profile, profile_with_keys
-from evergreen.data.schema import Schema, unify
+from evergreen.data.schema import unify
 from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -71,7 +72,7 @@ def _profile(
     inputs = {"profile": sorted(parts), "target": target}
 
     def work(derivation: Derivation) -> Outcome:
-        schema = unify([Schema.from_plain(part["schema"]) for part in parts.values()])
+        schema = unify(schema_of_part(stage, part) for part in parts.values())
         with tempfile.TemporaryDirectory() as directory:
             files = [
                 stage.lake.fetch(part_key(part), Path(directory, f"{part}.parquet"))
