@@ -218,3 +218,24 @@ def test_components_are_those_of_a_plain_search(
 def test_too_few_rows_have_no_copies(rows: int) -> None:
     numbers, texts = np.zeros((rows, 2), np.float32), np.zeros((rows, 0), np.uint64)
     assert len(row_likeness.pairs_of_alike(numbers, texts)) == 0
+
+
+def test_rows_and_copies_that_arrive_move_no_held_out_row_into_training(
+    workshop: Workshop,
+) -> None:
+    chance = random.Random(11)  # noqa: S311
+    texts = [text(chance, 30) for _ in range(1_200)]
+    texts += [edited(chance, each) for each in texts[:200]]
+
+    def prepared(rows: int) -> dict[int, bool]:
+        columns: dict[str, list[object]] = {
+            "n": list(range(rows)),
+            "review": [" ".join(each) for each in texts[:rows]],
+        }
+        made = workshop.prepare(f"SELECT *, n % 3 = 0 AS y FROM ({query(columns)})")
+        numbers = made.training_set.rows.numbers[:, 0]
+        return dict(zip(map(int, numbers), made.training_set.holdout.tolist(), strict=True))
+
+    before, after = prepared(1_000), prepared(1_400)
+    held = [n for n, out in before.items() if out]
+    assert sum(not after[n] for n in held) <= len(held) * 0.06

@@ -152,6 +152,17 @@ def test_a_dataset_is_aggregated_beside_the_rows(workshop: Workshop) -> None:
     assert (made.joins[0].matched, made.joins[0].without_key) == (50, 25)
 
 
+@pytest.mark.parametrize("as_of", [None, {"time": "seen", "event": "day"}])
+def test_an_aggregate_that_sees_the_future_says_so(workshop: Workshop, as_of: Any) -> None:
+    made = workshop.prepare(
+        hundred("i % 3 AS k, DATE '2024-01-01' + i::INT AS seen"),
+        {"aggregate": {"dataset": "shop", "by": ["k"], "columns": ONE, "as_of": as_of}},
+        references={"shop": "SELECT 1 AS k, DATE '2024-02-01' AS day"},
+    )
+    said = "step 1 (aggregate): dataset 'shop' has times ('day'): without 'as_of', what happened"
+    assert any(note.startswith(said) for note in made.notes) == (as_of is None)
+
+
 def test_rows_become_one_for_each_group(workshop: Workshop) -> None:
     made = workshop.prepare(
         "SELECT i // 4 AS order_no, i % 4 AS line, i AS price, (i // 4) % 2 = 0 AS y "

@@ -13,6 +13,7 @@ from evergreen.features.workbench import (
     Table,
     Workbench,
     declared,
+    family,
     require_free,
     require_same_kind,
 )
@@ -79,7 +80,16 @@ def _of_reference(
         bench.connection, f"SELECT count(*) FROM {identifier(table.name)} AS rows WHERE {keyed}"
     )
     report = JoinReport(dataset, matched, rows - matched, 0, without_key=without)
-    return Change(f"SELECT rows.*, {added} FROM {joined}", report)
+    times = [each for each, kind in reference.columns.items() if family(kind) == "a time"]
+    notes = (
+        (
+            f"dataset '{dataset}' has times ('{times[0]}'): without 'as_of', what happened after a "
+            "row counts for it too",
+        )
+        if times
+        else ()
+    )
+    return Change(f"SELECT rows.*, {added} FROM {joined}", report, notes)
 
 
 def _key(place: int) -> str:
