@@ -81,15 +81,12 @@ def _of_reference(
     )
     report = JoinReport(dataset, matched, rows - matched, 0, without_key=without)
     times = [each for each, kind in reference.columns.items() if family(kind) == "a time"]
-    notes = (
-        (
-            f"dataset '{dataset}' has times ('{times[0]}'): without 'as_of', what happened after a "
-            "row counts for it too",
-        )
-        if times
-        else ()
-    )
-    return Change(f"SELECT rows.*, {added} FROM {joined}", report, notes)
+    notes = [
+        f"dataset '{dataset}' has times ('{name}'): without 'as_of', what happened after a row "
+        f"counts for it too"
+        for name in times[:1]
+    ]
+    return Change(f"SELECT rows.*, {added} FROM {joined}", report, tuple(notes))
 
 
 def _key(place: int) -> str:
