@@ -42,14 +42,16 @@ def target_section(profile: Profile) -> str:
         for each in related[:MOST_DRAWN_RELATIONS]
         if each.relation and each.relation.groups
     )
+    stacked = len(target.classes) > 2  # noqa: PLR2004
+    marks = "" if stacked else ", the dashed line is all rows, orange has no value"
     return (
         f"<h2>What goes with {escape(clipped(target.column, 60))}</h2>"
         f'<div class="side"><div><figure><figcaption><b>{escape(clipped(target.column, 40))}</b>'
         f"<em>{escape(target_said(profile))}</em></figcaption>{_target_shape(profile, column)}"
         f'</figure><div class="card"><table class="rank"><caption>{escape(method)}, '
         f"{target.rows:,} rows</caption>{ranking}</table></div></div>"
-        f'<div><p class="muted">{escape(what_is_drawn(target))}; wider bars have more rows, '
-        f"the dashed line is all rows; orange: no value.</p>{legend(target.classes)}"
+        f'<div><p class="muted">{escape(what_is_drawn(target))}; wider bars have more rows'
+        f"{marks}.</p>{legend(target.classes)}"
         f'<section class="grid">{drawn}</section></div></div>'
     )
 
@@ -111,7 +113,7 @@ def _patterns(profile: Profile) -> str:
     )
     body = (
         f"<tr><td>{gaps.complete / gaps.rows:.1%}</td>"
-        f'<td colspan="{len(names)}" class="muted">nothing is missing</td></tr>'
+        f'<td colspan="{len(names) + 1}" class="muted">nothing is missing</td></tr>'
     )
     for pattern in gaps.patterns:
         there = set(pattern.columns)
@@ -119,10 +121,12 @@ def _patterns(profile: Profile) -> str:
             '<td class="x" title="missing">●</td>' if name in there else "<td></td>"
             for name in names
         )
-        body += f"<tr><td>{pattern.rows / gaps.rows:.1%}</td>{cells}</tr>"
+        hidden = len(there - set(names)) + pattern.more
+        more = f"+{hidden:,}" if hidden else ""
+        body += f"<tr><td>{pattern.rows / gaps.rows:.1%}</td>{cells}<td>{more}</td></tr>"
     return (
         '<div class="card"><table class="patterns"><caption>missing together: each line a share '
-        f'of the rows, ● what they lack</caption><thead><tr><th scope="col">rows</th>{heads}</tr>'
+        f'of the rows, ● what they lack, + other columns</caption><thead><tr><th scope="col">rows</th>{heads}<td></td></tr>'
         f"</thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -17,10 +17,11 @@ APART = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class Pattern:
-    """The columns that are missing together, no others, in so many of the rows looked at."""
+    """The columns (and `more`) that are missing together, no others, in so many of the rows."""
 
     columns: tuple[str, ...]
     rows: int
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def find_gaps(arrays: Sequence[Values]) -> Gaps:
         if not names:
             complete = int(counts[place])
         elif len(patterns) < MOST_PATTERNS:
-            patterns.append(Pattern(tuple(names[:MOST_NAMES]), int(counts[place])))
+            more = max(0, len(names) - MOST_NAMES)
+            patterns.append(Pattern(tuple(names[:MOST_NAMES]), int(counts[place]), more))
         if len(patterns) == MOST_PATTERNS and complete:
             break
     shown = complete + sum(pattern.rows for pattern in patterns)
