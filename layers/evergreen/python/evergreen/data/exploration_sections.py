@@ -11,7 +11,7 @@ from evergreen.data.profile import ColumnProfile, Profile
 MOST_RELATIONS = 12
 MOST_DRAWN_RELATIONS = 6
 MOST_GAPS = 15
-MOST_PATTERN_COLUMNS = 16
+MOST_PATTERN_COLUMNS = 12
 
 
 def target_section(profile: Profile) -> str:
@@ -126,8 +126,9 @@ def _patterns(profile: Profile) -> str:
         body += f"<tr><td>{pattern.rows / gaps.rows:.1%}</td>{cells}<td>{more}</td></tr>"
     return (
         '<div class="card"><table class="patterns"><caption>missing together: each line a share '
-        f'of the rows, ● what they lack, + other columns</caption><thead><tr><th scope="col">rows</th>{heads}<td></td></tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
+        "of the rows, ● what they lack, + other columns</caption>"
+        f'<thead><tr><th scope="col">rows</th>{heads}<td></td></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
