@@ -107,7 +107,7 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
         version = stage.catalogue.dataset(project, dataset)
         if version is None or part["rows"] or upload.key in version.parts or "repairs" not in part:
             version = stage.catalogue.put_part(project, dataset, upload.key, part)
-        note_quarantine(message, upload, project, dataset, part)
+        note_quarantine(message, upload, project, version, part)
         record_version(stage, project, version)
     stage.say(
         message,
@@ -128,11 +128,17 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
 
 
 def note_quarantine(
-    message: Message, upload: UploadedObject, project: str, dataset: str, part: Mapping[str, Any]
+    message: Message,
+    upload: UploadedObject,
+    project: str,
+    version: DatasetVersion,
+    part: Mapping[str, Any],
 ) -> None:
     """Record the rows of a part that were refused, and what became of those that it repairs."""
+    dataset = version.dataset
     repairs = part.get("repairs")
     if repairs:
+        note_repaired(project, version, repairs["content"])
         stage.say(
             message,
             RowsReplayed(
@@ -155,6 +161,20 @@ def note_quarantine(
             "repairable": part_repairable_key(part["part"]),
         }
         stage.catalogue.put(project, "QUARANTINE", part["part"], body)
+
+
+def note_repaired(project: str, version: DatasetVersion, content: str) -> None:
+    """Record how many rows of a quarantine are back in the dataset."""
+    back = [
+        len(part["repairs"]["rows"])
+        for part in version.parts.values()
+        if part.get("repairs", {}).get("content") == content
+    ]
+    for part in version.parts.values():
+        listed = stage.catalogue.get(project, "QUARANTINE", str(part["part"]))
+        if listed and part["content"] == content and "repairs" not in part:
+            body = {**listed, "repaired_rows": sum(back)}
+            stage.catalogue.put(project, "QUARANTINE", str(part["part"]), body)
 
 
 def derive_part(

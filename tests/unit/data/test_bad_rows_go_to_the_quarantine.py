@@ -113,3 +113,15 @@ def test_good_and_bad_rows_are_all_rows(
     bad = sum(len(row) != 3 for row in rows)
     assert part.quarantined_rows == bad
     assert part.rows == len(padding) + len(rows) - bad
+
+
+def test_more_bad_rows_than_can_be_kept_refuse_the_file(
+    uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evergreen.data.ingestion.MOST_REJECTED", 1)
+    reasons = uploader.refused(
+        GOOD + "200,low,a\n201,high,a\n", declared={"columns": {"x": {"type": "number"}}}
+    )
+    assert reasons[0].code == "too_many_bad_rows"
+    assert "2 bad rows of 102, more than the 1 that can be kept" in reasons[0].message
+    assert uploader.take(GOOD + "200,low,a\n").quarantined_rows == 1

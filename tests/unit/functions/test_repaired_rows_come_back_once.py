@@ -73,6 +73,8 @@ def test_repaired_rows_are_taken(uploads: Uploads) -> None:
     assert (replayed.repairs, replayed.taken, replayed.still_bad) == (SOURCE, 3, 0)
     record = json.loads(uploads.ingest.lake.read(replayed.record))
     assert record["rows"] == {"42": "taken", "43": "taken", "44": "taken"}
+    (listed,) = uploads.ingest.catalogue.newest("p", "QUARANTINE")
+    assert (listed["rows"], listed["repaired_rows"]) == (4, 3)
 
 
 @pytest.mark.parametrize("key", ["uploads/p/d/fixed.csv", "uploads/p/d/again.csv"])

@@ -31,7 +31,7 @@ from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
 from evergreen.data.sniffing import DelimitedFile, ParquetFile, recognise
-from evergreen.data.staging import Staged
+from evergreen.data.staging import MOST_REJECTED, Staged
 from evergreen.data.understanding import Understood, understand
 from evergreen.data.waivers import Waivers
 from evergreen.registry.identity import digest_of_file
@@ -262,11 +262,10 @@ class _Ingestion:
     def _refuse_mostly_bad(self, made: Understood, sieve: Sieve, bad: int) -> None:
         total = made.staged.rows + len(made.staged.rejected)
         most = self.expected.declaration.most_bad_rows
-        if bad <= most * total:
+        if bad <= most * total and bad <= MOST_REJECTED:
             return
-        said = (
-            f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {most:.0%}; none was taken"
-        )
+        limit = f"{most:.0%}" if bad > most * total else f"the {MOST_REJECTED:,} that can be kept"
+        said = f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {limit}; none was taken"
         examples = made.bad_rows(self.connection, sieve, EXAMPLES)
         shown = [reason for row in examples for reason in row.reasons]
         raise UploadRefusedError([Reason("too_many_bad_rows", said), *shown])
