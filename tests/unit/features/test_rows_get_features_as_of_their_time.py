@@ -127,3 +127,10 @@ def test_features_want_the_time_of_the_rows(workshop: Workshop) -> None:
 def test_a_key_that_is_a_number_is_nothing_to_learn_from(workshop: Workshop) -> None:
     signature = features(workshop).training_set.signature
     assert dict(signature.ignored)["customer"] == "names the entity whose features are looked up"
+
+
+def test_keys_that_are_too_long_for_serving_do_not_count_for_training(workshop: Workshop) -> None:
+    long = f"SELECT * REPLACE (repeat(event_id, 60) AS event_id) FROM ({PAYMENTS})"
+    made = features(workshop, payments=long)
+    left = sum(len(f"p{i}") * 60 > 200 for i in range(400))
+    assert any(f"{left:,} events of 'payments'" in note for note in made.notes)

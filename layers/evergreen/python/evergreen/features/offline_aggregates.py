@@ -18,7 +18,7 @@ from evergreen.contracts.feature_definition import (
 from evergreen.data.engine import identifier, one_value
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.refusal import did_you_mean
-from evergreen.features.online_values import LARGEST_NUMBER, SMALLEST_NUMBER
+from evergreen.features.online_values import LARGEST_NUMBER, LONGEST_KEY, SMALLEST_NUMBER
 from evergreen.features.refusal import PreparationRefusedError
 
 SCALE = 2.0**200
@@ -74,8 +74,8 @@ def aggregates_query(
     if left:
         notes.append(
             f"{definition.name}: {left:,} events of '{definition.dataset}' have no "
-            f"{definition.entity}, {definition.time} or {definition.id}, or a number that is too "
-            "large: they do not count"
+            f"{definition.entity}, {definition.time} or {definition.id}, or a key or number that "
+            "is too large: they do not count"
         )
     places = {name: f"c{place}" for place, name in enumerate(definition.columns)}
     nothing = "".join(f", NULL AS {name}" for name in places.values())
@@ -143,8 +143,9 @@ def _known(definition: Definition, events: Source) -> str:
 def _counts(definition: Definition, events: Source) -> str:
     """SQL for whether an event counts: what `online_events` refuses does not."""
     there = [
-        f"{_key(definition.entity)} IS NOT NULL",
-        f"{_key(definition.id)} IS NOT NULL",
+        # Without one the length is unknown, which is not true either.
+        f"coalesce(length({_key(definition.entity)}) <= {LONGEST_KEY}, false)",
+        f"coalesce(length({_key(definition.id)}) <= {LONGEST_KEY}, false)",
         f"{identifier(definition.time)} IS NOT NULL",
     ]
     small = [

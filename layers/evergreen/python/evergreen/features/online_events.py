@@ -13,13 +13,10 @@ from evergreen.contracts.feature_definition import Definition, instant, microsec
 from evergreen.contracts.feature_section import Feature
 from evergreen.features.event_store import StoredEvent
 from evergreen.features.online_aggregates import EntityEvent
-from evergreen.features.online_values import LARGEST_NUMBER, key_text
+from evergreen.features.online_values import LARGEST_NUMBER, LONGEST_KEY, key_text
 
 MAXIMUM_BYTES = 8_192
-"""Of what is stored of one event."""
-
-MAXIMUM_KEY = 200
-"""Characters of an entity or an event id."""
+"""Of what is stored of one event; of a larger one only the columns that features read are."""
 
 AHEAD = timedelta(minutes=5)
 """How far a producer's clock may be ahead; an event counts only once its time has come."""
@@ -76,8 +73,9 @@ def events_of(
         stream = stream_of(message.project, definition)
         before = kept[stream][1] if stream in kept else 0
         kept[stream] = (definition, max(before, microseconds(feature.kept)))
+    used = frozenset(name for each in definitions for name in each.columns)
     made = [
-        (_event(stream, definition, message.columns, now, keep), keep)
+        (_event(stream, definition, message.columns, used, now, keep), keep)
         for stream, (definition, keep) in kept.items()
     ]
     told = [(event, keep) for event, keep in made if event is not None]
@@ -88,7 +86,12 @@ def events_of(
 
 
 def _event(
-    stream: str, definition: Definition, columns: Mapping[str, Any], now: datetime, keep: int
+    stream: str,
+    definition: Definition,
+    columns: Mapping[str, Any],
+    used: frozenset[str],
+    now: datetime,
+    keep: int,
 ) -> StoredEvent | None:
     """One event of one stream; None if it has no entity there."""
     entity = _key(columns.get(definition.entity), definition.entity)
@@ -106,13 +109,18 @@ def _event(
         for column, value in columns.items()
         if column not in kept_aside and isinstance(value, str | int | float)
     }
-    try:
-        size = len(json.dumps(values, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        raise EventRefusedError("a text holds half a character (a surrogate)") from None
-    if size > MAXIMUM_BYTES:
+    if _size(values) > MAXIMUM_BYTES:
+        values = {name: value for name, value in values.items() if name in used}
+    if (size := _size(values)) > MAXIMUM_BYTES:
         raise EventRefusedError(f"the event has {size:,} bytes; {MAXIMUM_BYTES:,} are stored")
     return StoredEvent(stream, entity, EntityEvent(time, name, values), expires=time + keep)
+
+
+def _size(values: Mapping[str, Any]) -> int:
+    try:
+        return len(json.dumps(values, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise EventRefusedError("a text holds half a character (a surrogate)") from None
 
 
 def _check_cells(definition: Definition, columns: Mapping[str, Any]) -> None:
@@ -140,8 +148,8 @@ def _key(value: Any, column: str) -> str | None:
     text = key_text(value)
     if text is None:
         raise EventRefusedError(f"'{column}' is neither text nor a whole number")
-    if len(text) > MAXIMUM_KEY:
-        raise EventRefusedError(f"'{column}' has more than {MAXIMUM_KEY} characters")
+    if len(text) > LONGEST_KEY:
+        raise EventRefusedError(f"'{column}' has more than {LONGEST_KEY} characters")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -10,6 +10,9 @@ LARGEST_NUMBER = 3.4028234663852886e38
 SMALLEST_NUMBER = 1e-44
 """Numbers nearer to zero are zero to a graph, and count as zero."""
 
+LONGEST_KEY = 200
+"""Characters of an entity or an event id."""
+
 
 def key_text(value: Any) -> str | None:
     """An entity or event id as text, the same for 17, 17.0 and "17"; None if it is no key."""

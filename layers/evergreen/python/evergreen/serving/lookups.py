@@ -12,12 +12,13 @@ from evergreen.contracts.feature_definition import Definition, instant, moment_o
 from evergreen.features.encoding import encode
 from evergreen.features.event_store import MAXIMUM_EVENTS, EventStore, TooManyEventsError
 from evergreen.features.online_aggregates import EntityEvent, Value, aggregate
-from evergreen.features.online_values import LARGEST_NUMBER, key_text
+from evergreen.features.online_values import LARGEST_NUMBER, LONGEST_KEY, key_text
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT
 from evergreen.serving.requests import (
     PredictRequest,
     RequestInvalidError,
+    check_characters,
     notes_on,
     read_moment,
 )
@@ -111,6 +112,11 @@ def _questions(
             )
         row.notes.append(f"{definition.name}: not looked up, there is no {definition.entity}")
         return []
+    if len(key) > LONGEST_KEY:
+        raise RequestInvalidError(
+            f"{path}.{definition.entity}", f"more than {LONGEST_KEY} characters are no key"
+        )
+    check_characters(key, f"{path}.{definition.entity}")
     at = _at(given, definition.at, path, now)
     return [_Question(place, definition, wanted, key, at)]
 

@@ -127,7 +127,7 @@ def _ids(given: Any, rows: int) -> tuple[str, ...] | None:
     if max(map(len, given)) > 200:  # noqa: PLR2004
         raise RequestInvalidError("ids", "an id is longer than 200 characters")
     for place, name in enumerate(given):
-        _check_characters(name, f"ids[{place}]")
+        check_characters(name, f"ids[{place}]")
     return tuple(given)
 
 
@@ -243,7 +243,7 @@ def _category(value: Any, field: str) -> str | None:
         _wrong(value, field, "text")
     if len(value) > MAXIMUM_TEXT:
         raise RequestInvalidError(field, f"the text is longer than {MAXIMUM_TEXT:,} characters")
-    _check_characters(value, field)
+    check_characters(value, field)
     return value
 
 
@@ -255,11 +255,11 @@ def _text(value: Any, field: str) -> str | None:
         value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         _wrong(value, field, "text")
-    _check_characters(value, field)
+    check_characters(value, field)
     return value
 
 
-def _check_characters(text: str, field: str) -> None:
+def check_characters(text: str, field: str) -> None:
     """Refuse half a character: it has no UTF-8, and neither graph nor Parquet can hold it."""
     try:
         text.encode()
