@@ -173,3 +173,14 @@ def test_lists_are_the_words_of_their_elements(workshop: Workshop) -> None:
     assert set(text_column(made, "genres").terms) == {
         *("drama", "war", "love", "drama war", "drama love"),
     }
+
+
+def test_paths_of_an_archive_are_never_read_for_the_answer(workshop: Workshop) -> None:
+    path = "['a black cat', 'a brown dog'][1 + i % 2] || '/' || i"
+    made = workshop.prepare(
+        hundred(
+            f"{path} AS file, {path} || CASE WHEN i % 5 > 0 THEN '.jpg' ELSE '' END AS picture, "
+            "i % 7 AS x"
+        )
+    )
+    assert reasons(made) == {"file": "names files", "picture": "names files"}

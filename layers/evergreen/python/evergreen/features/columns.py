@@ -38,6 +38,9 @@ JSON_LIST = r"\s*\[.*\]\s*"
 FILE_NAME = r"(?i)\S\.(png|jpe?g|wav|flac|ogg|txt)$"
 """What the name of a file looks like: it names the row, and may tell the answer."""
 
+FILE = "file"
+"""The column of paths that ingestion makes of an archive."""
+
 MOST_TERMS = 2_000
 """Terms of all text columns together …"""
 
@@ -232,7 +235,7 @@ def _words(
         return Kind.TEXT, ""
     if not too_many and distinct <= FEWEST_TEXTS_OF_PROSE:
         return Kind.CATEGORY, ""
-    if too_many and not any(no_file for _, no_file, _ in sample):
+    if too_many and (name == FILE or 2 * sum(no_file for _, no_file, _ in sample) < len(sample)):
         return None, "names files"
     words = median_words([text for text, _, _ in sample])
     if words >= (FEWEST_WORDS if too_many else PROSE_WORDS):
