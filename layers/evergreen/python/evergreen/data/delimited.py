@@ -11,7 +11,7 @@ from pathlib import Path
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.record_lengths import line_at, line_beyond, longest_record
+from evergreen.data.record_lengths import Shape, line_at, line_beyond, longest_record, ragged_lines
 from evergreen.data.refusal import Reason, UploadRefusedError, shortened
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -27,6 +27,10 @@ LONGEST_RECORD = 4
 
 SHORT_RECORD = 1 << 16
 """Bytes. Only a file of shorter records is read in several pieces at once."""
+
+MOST_RAGGED = 1_000_000
+LARGE = 4 << 20
+"""Of so many ragged rows in files of so many bytes the engine keeps more than its memory."""
 
 SWALLOWED = 8_000
 """Bytes after an open quote that are given back as bad rows."""
@@ -148,7 +152,8 @@ def delimited(
 
     `quotes`: it may hold double quotes.
     """
-    in_pieces = _refuse_long_records(path, name, division.quote, limits, quotes)
+    shape = Shape(division.delimiter, division.quote, len(division.records[0]))
+    in_pieces = _refuse_beyond_reading(path, name, shape, limits, quotes)
     line = skipped + 1
     first = division.records[0]
     has_header = not _lacks_header(division.records)
@@ -174,33 +179,45 @@ def delimited(
     )
 
 
-def _refuse_long_records(
+def _refuse_beyond_reading(
     path: Path,
     name: str,
-    quote: str,
+    shape: Shape,
     limits: Limits,
     quotes: bool,  # noqa: FBT001
 ) -> bool:
-    """Refuse a file with a record beyond reading; gives whether it may be read in pieces.
+    """Refuse a file over which the engine would lose rows or memory.
 
-    Somewhat too long ones are refused by themselves later.
+    Gives whether it may be read in pieces. Values somewhat too long, and ragged rows that are not
+    millions, are refused by themselves later.
     """
     most = LONGEST_RECORD * limits.cell_bytes
     place = line_beyond(path, most)
     if place is not None:
         what = f"'{name}' has a line of more than {most:,} bytes"
         raise limits.refuse("cell_bytes", what, line_at(path, place))
-    if quote == "'":
-        return False
-    if not quotes:
-        return True
-    found = longest_record(path, quote)
-    unclosed = found.is_open and path.stat().st_size - found.last > SWALLOWED
+    size = path.stat().st_size
+    if shape.quote == "'" or not quotes:
+        if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
+            raise _ragged(name, shape)
+        return shape.quote != "'"
+    found = longest_record(path, shape)
+    unclosed = found.is_open and size - found.last > SWALLOWED
     if unclosed or found.size > most:
         line = line_at(path, found.last if unclosed else found.start)
         said = f"line {line} opens a quote that is not closed: what follows cannot be divided"
         raise UploadRefusedError([Reason("broken_quote", said, line=line)])
+    if found.ragged > MOST_RAGGED:
+        raise _ragged(name, shape)
     return found.size <= SHORT_RECORD
+
+
+def _ragged(name: str, shape: Shape) -> UploadRefusedError:
+    message = (
+        f"'{name}' has more than {MOST_RAGGED:,} rows that have not {shape.width} values like the "
+        "first; none was taken"
+    )
+    return UploadRefusedError([Reason("too_many_bad_rows", message)])
 
 
 def _lacks_header(records: Sequence[Sequence[str]]) -> bool:

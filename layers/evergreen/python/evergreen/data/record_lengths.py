@@ -9,49 +9,100 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 CHUNK, PIECE = 1 << 23, 1 << 16
-FEED = ord("\n")
+FEED, RETURN = ord("\n"), ord("\r")
+
+
+PIECES, PIECE_BYTES = 256, 1 << 14
+"""So many pieces of a file without quotes, anywhere in it, show how many lines are ragged."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the values of a record are divided: `width` is how many the first record has."""
+
+    delimiter: str
+    quote: str
+    width: int
 
 
 @dataclass(frozen=True)
 class Longest:
     """The longest record: its bytes, and where it begins; `is_open`: the last has an open quote.
 
-    `last` is where the last record begins.
+    `last` is where the last record begins; `ragged` counts records of another width.
     """
 
     size: int
     start: int
     last: int
     is_open: bool
+    ragged: int
 
 
-def longest_record(path: Path, quote: str) -> Longest:
+def longest_record(path: Path, shape: Shape) -> Longest:
     """Measure records, taking every second quote for a closing one."""
-    mark = ord(quote)
-    start = longest = place = offset = 0
-    inside = 0
+    start = longest = place = offset = inside = ragged = marks = 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             text = np.frombuffer(chunk, dtype=np.uint8)
-            quotes = np.flatnonzero(text == mark)
-            feeds = np.flatnonzero(text == FEED)
-            ends = feeds[(np.searchsorted(quotes, feeds) + inside) % 2 == 0] + offset + 1
+            quotes = np.flatnonzero(text == ord(shape.quote))
+            ends = _outside(text, FEED, quotes, inside) + 1
+            found = _outside(text, ord(shape.delimiter), quotes, inside)
             if len(ends):
-                sizes = np.diff(ends, prepend=start)
+                sizes = np.diff(ends, prepend=start - offset)
                 at = int(sizes.argmax())
                 if sizes[at] > longest:
-                    longest, place = int(sizes[at]), int(ends[at] - sizes[at])
-                start = int(ends[-1])
+                    longest, place = int(sizes[at]), int(ends[at] - sizes[at]) + offset
+                start = int(ends[-1]) + offset
+                held = np.searchsorted(found, ends)
+                counts = np.diff(held, prepend=0)
+                counts[0] += marks
+                marks = len(found) - int(held[-1])
+                returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
+                blank = (sizes == 1) | returned
+                ragged += int(np.count_nonzero((counts != shape.width - 1) & ~blank))
+            else:
+                marks += len(found)
             inside = (inside + len(quotes)) % 2
             offset += len(chunk)
     if offset - start > longest:
         longest, place = offset - start, start
-    return Longest(longest, place, start, bool(inside))
+    return Longest(longest, place, start, bool(inside), ragged)
+
+
+def _outside(
+    text: NDArray[np.uint8], mark: int, quotes: NDArray[np.intp], inside: int
+) -> NDArray[np.intp]:
+    """Where a mark stands outside of quotes."""
+    found: NDArray[np.intp] = np.flatnonzero(text == mark)
+    outside: NDArray[np.intp] = found[(np.searchsorted(quotes, found) + inside) % 2 == 0]
+    return outside
+
+
+def ragged_lines(path: Path, shape: Shape) -> int:
+    """About how many lines of a file without quotes are of another width, from pieces of it.
+
+    They are drawn anew each time, so that nobody can write a file around them.
+    """
+    size = path.stat().st_size
+    draw = Random()  # noqa: S311
+    ragged = 0
+    with path.open("rb") as file:
+        for _ in range(PIECES):
+            file.seek(draw.randrange(max(1, size - PIECE_BYTES)))
+            lines = file.read(PIECE_BYTES).split(b"\n")[1:-1]
+            mark = shape.delimiter.encode()
+            ragged += sum(
+                line.count(mark) != shape.width - 1 for line in lines if line.strip(b"\r")
+            )
+    return ragged * size // (PIECES * PIECE_BYTES)
 
 
 def line_beyond(path: Path, most: int) -> int | None:
