@@ -136,3 +136,9 @@ def test_samples_made_with_another_hash_are_not_compared(flights: Keys) -> None:
 
 def test_samples_are_read_as_they_were_written(flights: Keys) -> None:
     assert Keys.from_plain(flights.to_plain()) == flights
+
+
+def test_of_a_wide_table_the_first_columns_are_sampled(tmp_path: Path) -> None:
+    columns = ", ".join(f"'v' || (i * {n + 1}) AS c{n}" for n in range(100))
+    path = write_parquet(tmp_path / "wide.parquet", f"SELECT {columns} FROM range(10) r(i)")
+    assert [sample.column for sample in keys(path).samples] == [f"c{n}" for n in range(60)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.data import described_rows
+from evergreen.data import described_rows, totals
 from evergreen.data.profile import Profile, profile
 from tests.unit.data.uploads import write_parquet
 
@@ -71,3 +71,12 @@ def test_a_column_may_be_called_like_the_readers_row_number(
         f"SELECT 7::BIGINT AS file_row_number, i::BIGINT AS n FROM range({ROWS}) r(i)",
     )
     assert profile([path]).described_rows == 10_000
+
+
+def test_columns_that_are_read_a_few_at_a_time_have_the_same_profile(
+    parts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = profile(parts, target="target")
+    for module in (described_rows, totals):
+        monkeypatch.setattr(module, "COLUMNS_PER_QUERY", 2)
+    assert profile(parts, target="target") == whole

@@ -33,6 +33,9 @@ COMPARED_ROWS = 10_000
 
 LONGEST_TEXT = 80
 
+COLUMNS_PER_QUERY = 100
+"""Columns are read together, of wide tables so many at a time: each has buffers of its own."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -169,14 +172,10 @@ def take_rows(
         rows = one_value(connection, f"SELECT count(*) FROM {parquet([path])}")
         placed.append(Part(path, schema_of(connection, path), first, first + rows))
     step = _step(placed[-1].end if placed else 0, len(fields))
-    selects = []
-    for part in placed:
-        taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
-        source = parquet([part.path])
-        if step > 1:
-            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
-        selects.append(f"SELECT {taken} FROM {source}")
-    found = connection.execute(" UNION ALL ".join(selects)).fetchnumpy()
+    found: dict[str, NDArray[Any]] = {}
+    for first in range(0, len(fields), COLUMNS_PER_QUERY):
+        some = fields[first : first + COLUMNS_PER_QUERY]
+        found |= connection.execute(_every(step, placed, some)).fetchnumpy()
     columns = tuple(
         Values(
             field,
@@ -187,6 +186,18 @@ def take_rows(
         for field in fields
     )
     return DescribedRows(columns, tuple(placed), step)
+
+
+def _every(step: int, parts: Sequence[Part], fields: Sequence[Field]) -> str:
+    """SQL for some fields of every n-th row, in the order of the parts and of the rows in them."""
+    selects = []
+    for part in parts:
+        taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
+        source = parquet([part.path])
+        if step > 1:
+            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
+        selects.append(f"SELECT {taken} FROM {source}")
+    return " UNION ALL ".join(selects)
 
 
 def _numbered(part: Part) -> str:

@@ -27,6 +27,9 @@ MOST_KEPT = 512
 MOST_UNIQUE_KEPT = 4096
 """Of a column that is a key more is kept, so that most reference tables are there completely."""
 
+MOST_SAMPLED = 60
+"""Columns that are sampled; of wider tables the first ones, where keys stand."""
+
 LONGEST_KEY = 64
 FEWEST_DISTINCT = 3
 FEWEST_SHARED = 0.3

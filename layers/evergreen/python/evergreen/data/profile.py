@@ -14,7 +14,14 @@ from pydantic import TypeAdapter
 from evergreen.data.described_rows import DescribedRows, Field, take_rows
 from evergreen.data.distributions import Distribution, Histogram, Lengths, describe, told
 from evergreen.data.engine import connect, identifier
-from evergreen.data.join_keys import Keys, KeySample, can_be_key, gather_keys, sample_key
+from evergreen.data.join_keys import (
+    MOST_SAMPLED,
+    Keys,
+    KeySample,
+    can_be_key,
+    gather_keys,
+    sample_key,
+)
 from evergreen.data.likeness import Likeness, find_likeness
 from evergreen.data.missingness import Gaps, find_gaps
 from evergreen.data.observations import Observed
@@ -137,7 +144,7 @@ def profile_within(
         runs = runs_of(each)
         totals.append(counted[place] if counted else totals_of(each.field, runs))
         distributions.append(describe(connection, described, each, runs, totals[-1]))
-        if can_be_key(each.field, distributions[-1]):
+        if len(samples) < MOST_SAMPLED and can_be_key(each.field, distributions[-1]):
             samples.append(sample_key(each.field, runs, whole=described.is_all))
     compared = described.compared()
     related = relate(compared, distributions, target)

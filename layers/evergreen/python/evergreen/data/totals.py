@@ -8,11 +8,8 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from evergreen.data.described_rows import Field
+from evergreen.data.described_rows import COLUMNS_PER_QUERY, Field
 from evergreen.data.runs import Runs, scale_of
-
-COLUMNS_PER_QUERY = 100
-"""Columns are read together; of very wide tables, so many at a time."""
 
 DIGITS = 12
 """Significant digits of sums: two threads do not always add in the same order."""
