@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evergreen.data import expectation
@@ -141,6 +141,7 @@ cells = st.one_of(
     others=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=3),
     copies=st.integers(5, 100),
 )
+@example(main=["true", "", "1000000.0"], others=[["7", "", ""]] * 3, copies=6)
 @pytest.mark.usefixtures("small_samples")
 def test_any_table_comes_out_as_with_all_care(
     uploader: Uploader, main: list[str], others: list[list[str]], copies: int

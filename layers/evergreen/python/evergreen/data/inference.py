@@ -211,7 +211,9 @@ def _choose(column: TextColumn, counts: _Counts) -> Inferred:
     if expected is None or _compatible(expected.type, free.type):
         warnings = tuple(f"column '{column.name}' {each}" for each in said)
         read = _as(column, free, counts)
-        certain = not said and not coded and not read.misfits
+        # A text that is a number more often than not may, with more values, be a number.
+        mixed = free is TEXT and any(2 * each.fits > counts.values for each in counts.readings)
+        certain = not (said or coded or mixed or read.misfits)
         return replace(read, warnings=warnings, certain=certain)
     usable = [each for each in counts.readings if _compatible(expected.type, each.reading.type)]
     if usable:
