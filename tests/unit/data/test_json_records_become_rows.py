@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from evergreen.data.schema import ColumnSchema, Schema
 from tests.unit.data.uploads import Uploader, types
 
 RECORDS: list[dict[str, Any]] = [
@@ -131,6 +132,13 @@ def test_an_array_that_breaks_is_refused_at_its_place(
     reason = uploader.refused(content)[0]
     assert reason.code == code
     assert said in reason.message
+
+
+def test_a_changed_type_is_told_with_the_line_of_the_source(uploader: Uploader) -> None:
+    known = Schema((ColumnSchema("n", "integer"),))
+    (reason,) = uploader.refused("\n\n" + lines({"n": "many"}, {"n": "few"}), known=known)
+    assert (reason.code, reason.line) == ("type_changed", 3)
+    assert "'many' in line 3" in reason.message
 
 
 def test_numbers_beyond_what_can_be_held_are_bad_rows_and_not_infinity(uploader: Uploader) -> None:

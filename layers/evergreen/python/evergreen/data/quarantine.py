@@ -123,9 +123,8 @@ def misfit_reason(
     where = f"{place} {line}, " if line else ""
     if looks:
         what = f"'{shortened(value)}' is beyond what {NOUNS[column.type]} can hold"
-        return Reason(
-            "out_of_range", f"{where}column '{column.name}': {what}", column.name, line, value
-        )
+        message = f"{where}column '{column.name}': {what}"
+        return Reason("out_of_range", message, column.name, line, shortened(value))
     what = f"'{shortened(value)}' is not {NOUNS[column.type]}"
     if column.format:
         what += f" written as {column.format}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data.declared import declared_column, declared_readings, markers_of
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, one_value
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
 from evergreen.data.parquet_columns import as_declared, column_type, text_in_parquet, typed_column
@@ -180,7 +180,11 @@ def _refuse_changed(
         if column.changed is None or before is None:
             continue
         if isinstance(file, ParquetFile):
-            line: int | None = column.changed.row + 1
+            number = identifier(LINE) if file.numbered else f"{ROW} + 1"
+            where = f"{ROW} = {column.changed.row}"
+            line: int | None = one_value(
+                connection, f"SELECT {number} FROM {staged.source} WHERE {where}"
+            )
         else:
             shown = bad_rows(connection, Sieve(staged, (column,)), file, known, limit=1)
             line = shown[0].line if shown else None
@@ -192,8 +196,8 @@ def _refuse_changed(
             Reason(
                 "type_changed",
                 f"column '{column.name}' {was} and is {found} here: "
-                f"'{column.changed.value}' in line {line} is not {NOUNS[before.type]}; correct the "
-                f"values, or {instead}",
+                f"'{column.changed.value}' in {file.place} {line} is not {NOUNS[before.type]}; "
+                f"correct the values, or {instead}",
                 column.name,
                 line,
                 column.changed.value,
