@@ -14,6 +14,9 @@ from evergreen.data.refusal import shortened
 from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType
 from evergreen.data.staging import ROW
 
+COLUMNS_AT_ONCE = 25
+"""Asked of in one query: to plan one takes time with the square of its length."""
+
 SAMPLED_ROWS = 1_000
 """Readings that fit none of the first values are not tried on the rest."""
 
@@ -117,7 +120,10 @@ def infer(
         else replace(each, readings=())
         for each in columns
     ]
-    counted = _count(connection, source, _worth_trying(connection, source, asked))
+    counted = []
+    for first in range(0, len(asked), COLUMNS_AT_ONCE):
+        some = asked[first : first + COLUMNS_AT_ONCE]
+        counted += _count(connection, source, _worth_trying(connection, source, some))
     chosen = []
     for column, counts in zip(columns, counted, strict=True):
         inferred = _choose(column, counts)
