@@ -52,6 +52,9 @@ from evergreen.registry.identity import (
 
 COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
+PATIENCE_SECONDS = 600
+"""Two thirds of the function's time; what it waits for began before it."""
+
 stage = Stage("ingest_upload")
 
 
@@ -255,7 +258,8 @@ def derive_part(
             },
         )
 
-    made = stage.derive(message, project, inputs, work)
+    # Equal bytes under another key are taken there: they become one part, under both keys.
+    made = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
     source_object = {
         "key": upload.key,
         "version_id": upload.version_id,

@@ -227,8 +227,8 @@ def test_a_warm_cloud_has_workers_before_the_first_event(tmp_path: Path, checkou
     with LocalCloud.started(tmp_path, checkout=checkout, warm=True) as cloud:
         assert cloud.wait_until_warm()
         before = processes_of_group(cloud.running.keeper)
-        # Seventeen functions, one of them twice; MiniStack and the keeper.
-        assert len(before) == 20
+        # Twenty functions, one of them twice; MiniStack and the keeper.
+        assert len(before) == 23
         watcher = Watcher(cloud)
         watcher.noted("promote_model", watcher.upload("uploads/p/d/rows.csv"))
         assert len(processes_of_group(cloud.running.keeper)) == len(before)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -48,6 +51,49 @@ def test_the_same_bytes_under_another_key_add_no_row(uploads: Uploads) -> None:
     assert version
     assert (version.rows, len(version.part_ids), len(version.parts)) == (60, 1, 2)
     assert len(uploads.rows()) == 60
+
+
+def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = uploads.ingest.app
+    ingest, second = app.ingest, uploads.event("uploads/p/d/2.csv", ROWS)
+    others: list[Thread] = []
+
+    def meanwhile(*arguments: Any, **named: Any) -> Any:
+        if not others:
+            others.append(Thread(target=uploads.take, args=[second]))
+            others[0].start()
+            time.sleep(0.1)  # The other worker finds the work in progress.
+        return ingest(*arguments, **named)
+
+    monkeypatch.setattr(app, "ingest", meanwhile)
+    uploads.put("uploads/p/d/1.csv", ROWS)
+    others[0].join()
+
+    version = uploads.ingest.catalogue.dataset("p", "d")
+    assert version
+    assert sorted(version.parts) == ["uploads/p/d/1.csv", "uploads/p/d/2.csv"]
+    assert version.rows == 60
+
+
+def test_a_worker_that_never_finishes_is_not_waited_for_without_end(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = uploads.ingest.app
+    event = uploads.event("uploads/p/d/2.csv", ROWS)
+    failed: list[list[str]] = []
+
+    def never(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(app, "PATIENCE_SECONDS", 0.01)
+        failed.append(uploads.ingest.take(event))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "ingest", never)
+    with pytest.raises(KeyboardInterrupt):
+        uploads.put("uploads/p/d/1.csv", ROWS)
+
+    assert failed == [["m0"]]
 
 
 def test_the_record_of_a_dataset_stays_small_however_wide_its_parts_are(uploads: Uploads) -> None:

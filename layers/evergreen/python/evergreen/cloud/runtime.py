@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +28,20 @@ from evergreen.cloud.table import DynamoTable
 from evergreen.contracts.events import Event, event_id, read_event
 from evergreen.contracts.facts import Fact
 from evergreen.registry.catalogue import Catalogue
-from evergreen.registry.derivations import Ledger, Outcome, Trigger, WorkInProgressError
+from evergreen.registry.derivations import (
+    Derived,
+    Ledger,
+    Outcome,
+    Trigger,
+    WorkInProgressError,
+)
 from evergreen.registry.identity import Derivation
 from evergreen.registry.journey import record_journey
 
 logger = Logger()
+
+ASK_AGAIN_SECONDS = 0.25
+"""Between two looks at work that another worker does."""
 
 
 def now() -> datetime:
@@ -82,17 +92,41 @@ class Stage:
         project: str,
         inputs: Mapping[str, Any],
         work: Callable[[Derivation], Outcome],
+        *,
+        patience: float = 0,
     ) -> Mapping[str, Any]:
-        """Do work once, and say what it says; its output."""
+        """Do work once, and say what it says; its output.
+
+        `patience`: seconds to wait for another worker that does the same work, for a caller who
+        does something with the output that the other worker does not. Raises
+        WorkInProgressError without patience, and TimeoutError when it ends.
+        """
         derivation = Derivation(self.name, project, inputs)
-        derived = self.ledger.derive(
-            derivation, message.trigger(self.name), lambda: work(derivation)
-        )
+        trigger = message.trigger(self.name)
+        derived = self._derived(derivation, trigger, work, patience)
         logger.info(
             "derived", stage=self.name, key=derivation.key, fresh=derived.fresh, project=project
         )
         self.say_events(derived.events)
         return derived.output
+
+    def _derived(
+        self,
+        derivation: Derivation,
+        trigger: Trigger,
+        work: Callable[[Derivation], Outcome],
+        patience: float,
+    ) -> Derived:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self.ledger.derive(derivation, trigger, lambda: work(derivation))
+            except WorkInProgressError as busy:
+                if not patience:
+                    raise
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"waited {patience:.0f} s: {busy}") from busy
+                time.sleep(ASK_AGAIN_SECONDS)
 
     def say(self, message: Message, *facts: Fact) -> None:
         """Say facts that no derivation keeps; equal for equal messages."""
