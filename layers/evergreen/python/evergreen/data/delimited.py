@@ -175,7 +175,7 @@ def delimited(
         division.quote,
         has_header,
         in_pieces,
-        limits,
+        limits=limits,
     )
 
 

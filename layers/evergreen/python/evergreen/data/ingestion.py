@@ -101,6 +101,7 @@ def ingest(
         with connect(scratch) as connection:
             work = _Ingestion(
                 connection,
+                source,
                 name,
                 scratch,
                 destination,
@@ -108,13 +109,13 @@ def ingest(
                 before,
                 expected,
                 limits,
-                origin or SourceObject(name, None, digest_of_file(source)),
+                origin,
                 tuple(others),
                 find,
             )
             written = (destination, quarantine, quarantine.with_suffix(".csv"))
             with _removed_if_refused(*written), within_memory(name):
-                return work.run(source, with_declared(known, expected.declaration), required)
+                return work.run(with_declared(known, expected.declaration), required)
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class _Ingestion:
     """One run: where it works, and what the file is held against."""
 
     connection: duckdb.DuckDBPyConnection
+    source: Path
     name: str
     scratch: Path
     destination: Path
@@ -129,13 +131,13 @@ class _Ingestion:
     before: Observed | None
     expected: Expected
     limits: Limits
-    origin: SourceObject
+    origin: SourceObject | None
     others: tuple[Path, ...]
     find: FindQuarantined
 
-    def run(self, source: Path, known: Schema | None, required: Sequence[str]) -> IngestedPart:
+    def run(self, known: Schema | None, required: Sequence[str]) -> IngestedPart:
         """From the file to good and bad rows."""
-        file = recognise(self.connection, source, self.name, self.scratch, self.limits)
+        file = recognise(self.connection, self.source, self.name, self.scratch, self.limits)
         made = write_as_expected(
             self.connection, file, self.name, self.scratch, self.destination, known, required
         )
@@ -185,8 +187,9 @@ class _Ingestion:
         """Write the quarantine and what can be repaired of it; what its rows are called."""
         rows = sorted(refused, key=lambda row: row.line or 0)
         names = tuple(made.staged.columns)
-        called = identities(rows, names, self.origin.content)
-        write_quarantine(self.connection, rows, called, self.origin, self.quarantine, self.scratch)
+        origin = self.origin or SourceObject(self.name, None, digest_of_file(self.source))
+        called = identities(rows, names, origin.content)
+        write_quarantine(self.connection, rows, called, origin, self.quarantine, self.scratch)
         markers = {name: markers_of(made.known, name) for name in names}
         write_repairable(rows, called, markers, self.quarantine.with_suffix(".csv"))
         return called

@@ -19,12 +19,14 @@ class TextForm:
     """How a text file is written: its encoding, and whether its line ends are of several kinds.
 
     `mixed`: most of it is Windows-1252, and some is UTF-8. `quotes`: it may hold double quotes.
+    `plain_numbers`: nothing after the first line is written like 1_000 or +-1.
     """
 
     encoding: str
     mixed_line_ends: bool
     mixed: bool = False
     quotes: bool = True
+    plain_numbers: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -60,9 +62,10 @@ def form_of(source: Path, name: str) -> TextForm:
         seen.feeds == 0 and seen.returns > 0
     )
     if seen.broken > seen.foreign:
-        return TextForm("cp1252", mixed_ends, mixed=seen.foreign > 0, quotes=seen.quotes)
+        return TextForm("cp1252", mixed_ends, seen.foreign > 0, seen.quotes, seen.plain_numbers)
     marked = head.startswith(codecs.BOM_UTF8)
-    return TextForm("utf-8-sig" if marked else "utf-8", mixed_ends, quotes=seen.quotes)
+    encoding = "utf-8-sig" if marked else "utf-8"
+    return TextForm(encoding, mixed_ends, quotes=seen.quotes, plain_numbers=seen.plain_numbers)
 
 
 class _Seen:
@@ -71,6 +74,7 @@ class _Seen:
     def __init__(self) -> None:
         self.broken = self.foreign = self.feeds = self.returns = self.pairs = 0
         self.quotes = False
+        self.plain_numbers = True
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._last = b""
 
@@ -80,6 +84,7 @@ class _Seen:
         Looking for a byte is many times faster than counting or decoding: most files are ASCII
         with plain line ends and need no more.
         """
+        first = not self._last
         if b"\r" in chunk or self._last == b"\r":
             self.feeds += chunk.count(b"\n")
             self.returns += chunk.count(b"\r")
@@ -89,11 +94,23 @@ class _Seen:
             self.feeds += 1
         self._last = chunk[-1:]
         self.quotes = self.quotes or b'"' in chunk
+        self.plain_numbers = self.plain_numbers and not _has_odd_numbers(chunk, first)
         if chunk.isascii() and not self._decoder.getstate()[0]:
             return
         text = self._decoder.decode(chunk)
         self.broken += len(_BROKEN.findall(text))
         self.foreign += len(_FOREIGN.findall(text))
+
+
+def _has_odd_numbers(chunk: bytes, first: bool) -> bool:  # noqa: FBT001
+    """Whether a number may be written as only few read it; the first line has names, not numbers.
+
+    One byte is found many times faster than two.
+    """
+    after = chunk.find(b"\n") if first else 0
+    return chunk.find(b"_", after) >= 0 or (
+        b"+" in chunk and (b"+-" in chunk or chunk.endswith(b"+"))
+    )
 
 
 def _nul(source: Path, name: str) -> UploadRefusedError:
