@@ -81,7 +81,7 @@ def write_as_expected(
         rows = int(written[0]) if written else 0
         if (
             not 0 < rows <= file.limits.rows
-            or _any_unclean(connection, destination, columns)
+            or _any_unclean(connection, destination, columns, file)
             or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
             or _any_misread(connection)
         ):
@@ -169,12 +169,17 @@ def _any_misread(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _any_unclean(
-    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[Inferred]
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Sequence[Inferred],
+    file: DelimitedFile,
 ) -> bool:
     """Whether a text has spaces around it; asked of the written file, where equal ones are one."""
     texts = [identifier(column.name) for column in columns if column.reading is TEXT]
     if not texts:
         return False
-    asked = " OR ".join(f"coalesce(bool_or({unclean(text)}), false)" for text in texts)
+    # Only between quotes a value goes on behind the end of its line.
+    lines = file.quotes or file.quote != '"'
+    asked = " OR ".join(f"coalesce(bool_or({unclean(text, lines)}), false)" for text in texts)
     row = connection.execute(f"SELECT {asked} FROM {parquet([path])}").fetchone()
     return bool(row and row[0])

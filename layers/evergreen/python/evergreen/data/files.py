@@ -36,7 +36,8 @@ class DelimitedFile:
 
     `skipped_lines` are blank lines before the header, or before the first row where there is none.
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
-    `plain_numbers`: nothing after the first line is written like 1_000 or +-1.
+    `quotes`: there may be double quotes. `plain_numbers`: nothing after the first line is written
+    like 1_000 or +-1.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class DelimitedFile:
     quote: str = '"'
     has_header: bool = True
     in_pieces: bool = True
+    quotes: bool = True
     plain_numbers: bool = False
     limits: Limits = DEFAULT_LIMITS
 

@@ -175,12 +175,14 @@ def cleaned(expression: str, markers: Sequence[str] = MISSING) -> str:
     return f"CASE {trimmed} {cases} ELSE {trimmed} END" if cases else trimmed
 
 
-def unclean(text: str) -> str:
+def unclean(text: str, lines: bool = True) -> str:  # noqa: FBT001, FBT002
     """SQL condition: there may be spaces around a text. It never overlooks any.
 
-    Spaces that are rare inside of texts are looked for anywhere, which is faster.
+    Spaces that are rare inside of texts are looked for anywhere, which is faster. Without `lines`
+    no text holds the end of one.
     """
-    ends = " OR ".join(f"{text} LIKE {literal('%' + space)}" for space in " \n\r")
+    last = " \n\r" if lines else " "
+    ends = " OR ".join(f"{text} LIKE {literal('%' + space)}" for space in last)
     rare = " OR ".join(f"contains({text}, {literal(space)})" for space in "\t\v\f\u00a0")
     return f"({text} < '!' OR {ends} OR {rare})"
 
