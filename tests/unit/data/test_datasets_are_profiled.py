@@ -3,13 +3,14 @@
 import json
 import math
 import statistics
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.profile import Profile, profile
-from tests.unit.data.uploads import write_parquet
+from tests.unit.data.uploads import read, write_parquet
 
 
 @pytest.fixture
@@ -148,3 +149,31 @@ def test_what_was_observed_of_the_only_part_is_not_counted_again(
 
     assert profile([part]).columns[0].distinct == 7
     assert profile([part], observed=seen).columns[0].distinct == 6
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e9 + (i % 10) / 1000",
+        "CASE WHEN i = 7 THEN 1e12 ELSE i % 10 END",
+        "1e200 * (i % 3)",
+        "5.5",
+    ],
+    ids=["far from zero", "one far away", "too large to square", "all the same"],
+)
+def test_mean_and_spread_of_all_rows_keep_their_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr("evergreen.data.described_rows.MOST_CELLS", 100)
+    monkeypatch.setattr("evergreen.data.described_rows.SAMPLED_CELLS", 100)
+    part = write_parquet(tmp_path / "part.parquet", f"SELECT {value} AS a FROM range(30000) t(i)")
+    values = [Fraction(row[0]) for row in read(part)]
+    mean = sum(values) / len(values)
+    size = max(values)
+    variance = sum(((each - mean) / size) ** 2 for each in values) / (len(values) - 1)
+    spread = float(size) * math.sqrt(variance)
+
+    (told,) = profile([part]).columns
+
+    assert told.mean == pytest.approx(float(mean), rel=1e-11)
+    assert told.std == pytest.approx(spread, rel=1e-9)

@@ -129,7 +129,7 @@ def profile_within(
     described = take_rows(connection, parts, whole)
     counted: list[Totals] = []
     if not described.is_all:
-        columns = [(field, identifier(field.column.name)) for field in described.fields]
+        columns = [(each, identifier(each.field.column.name)) for each in described.columns]
         source = f"({rows_of(connection, parts, whole)})"
         counted = count_all(connection, source, columns, distinct=observed is None)
         if observed is not None:

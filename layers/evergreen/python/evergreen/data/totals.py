@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
+import numpy as np
 
-from evergreen.data.described_rows import COLUMNS_PER_QUERY, Field
+from evergreen.data.described_rows import COLUMNS_PER_QUERY, Field, Values
 from evergreen.data.runs import Runs, scale_of
 
 DIGITS = 12
@@ -47,24 +48,20 @@ def totals_of(field: Field, runs: Runs) -> Totals:
 def count_all(
     connection: duckdb.DuckDBPyConnection,
     source: str,
-    columns: Sequence[tuple[Field, str]],
+    columns: Sequence[tuple[Values, str]],
     *,
     distinct: bool,
 ) -> list[Totals]:
-    """Totals of `columns` (each with the SQL of its value over `source`), in their order.
+    """Totals of `columns` (some values, and SQL for all over `source`), in their order.
 
     `distinct`, if asked for, is estimated (HyperLogLog, standard error 3 %).
     """
     made: list[Totals] = []
-    for some in _batches(columns):
-        extremes = _extremes(connection, source, some)
+    for first in range(0, len(columns), COLUMNS_PER_QUERY):
+        some = columns[first : first + COLUMNS_PER_QUERY]
+        extremes = _extremes(connection, source, [(each.field, value) for each, value in some])
         made += _with_sums(connection, source, some, extremes, distinct=distinct)
     return made
-
-
-def _batches(columns: Sequence[tuple[Field, str]]) -> Iterator[Sequence[tuple[Field, str]]]:
-    for first in range(0, len(columns), COLUMNS_PER_QUERY):
-        yield columns[first : first + COLUMNS_PER_QUERY]
 
 
 def _extremes(
@@ -89,31 +86,50 @@ def _float(value: float | None) -> float | None:
 def _with_sums(
     connection: duckdb.DuckDBPyConnection,
     source: str,
-    columns: Sequence[tuple[Field, str]],
+    columns: Sequence[tuple[Values, str]],
     extremes: Sequence[Totals],
     *,
     distinct: bool,
 ) -> list[Totals]:
-    asked = []
-    for (field, value), known in zip(columns, extremes, strict=True):
-        number = f"CAST({value} AS DOUBLE)"
+    asked, centres = [], []
+    for (some, value), known in zip(columns, extremes, strict=True):
         scale = _scale(known)
+        centres.append(_centre(some) / scale)
+        number = f"CAST({value} AS DOUBLE)"
         scaled = number if scale == 1 else f"{number} / {scale!r}"
-        wanted = field.is_number and known.count > 0
-        asked += [f"avg({scaled})", f"stddev_samp({scaled})"] if wanted else ["NULL", "NULL"]
+        apart = f"({scaled} - {centres[-1]!r})"
+        wanted = some.field.is_number and known.count > 0
+        asked += [f"avg({apart})", f"avg({apart} * {apart})"] if wanted else ["NULL", "NULL"]
         asked += [f"approx_count_distinct({value})" if distinct else "0"]
     row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
-    return [
-        Totals(
-            known.count,
-            known.least,
-            known.greatest,
-            rounded(row[3 * place], _scale(known)),
-            rounded(row[3 * place + 1], _scale(known)),
-            min(int(row[3 * place + 2]), known.count),
-        )
-        for place, known in enumerate(extremes)
-    ]
+    made = []
+    for place, (known, centre) in enumerate(zip(extremes, centres, strict=True)):
+        apart, squares, different = row[3 * place : 3 * place + 3]
+        mean, std = _moments(apart, squares, centre, known.count)
+        totals = replace(known, mean=rounded(mean, _scale(known)), std=rounded(std, _scale(known)))
+        made.append(replace(totals, distinct=min(int(different), known.count)))
+    return made
+
+
+def _centre(some: Values) -> float:
+    """The median of some values.
+
+    It is within a standard deviation of the mean: the squares of distances from it lose no digits,
+    and are summed faster than those of distances from a running mean.
+    """
+    if not some.field.is_number or not some.present.any():
+        return 0.0
+    return float(np.median(some.values[some.present]))
+
+
+def _moments(
+    apart: float | None, squares: float | None, centre: float, count: int
+) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation, from the means of distances from `centre` and squares."""
+    if apart is None or squares is None:
+        return None, None
+    variance = max(0.0, squares - apart * apart)
+    return centre + apart, math.sqrt(variance * count / (count - 1)) if count > 1 else None
 
 
 def _scale(known: Totals) -> float:
