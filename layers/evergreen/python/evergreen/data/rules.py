@@ -17,7 +17,13 @@ from evergreen.contracts.data_section import (
 )
 from evergreen.data.anomalies import Anomaly, widened
 from evergreen.data.engine import identifier, literal
-from evergreen.data.expressions import first_line, problem_of
+from evergreen.data.expressions import (
+    NotSqlError,
+    changing,
+    first_line,
+    parse_expression,
+    reads_a_table,
+)
 from evergreen.data.observations import Observed
 from evergreen.data.refusal import did_you_mean, shortened
 from evergreen.data.schema import SQL_TYPES, ColumnType
@@ -220,9 +226,15 @@ def _not_among(name: str, kind: ColumnType, values: Sequence[str]) -> tuple[str,
 def _row_condition(
     connection: duckdb.DuckDBPyConnection, text: str, types: Mapping[str, ColumnType]
 ) -> str:
-    problem = problem_of(connection, text)
-    if problem:
-        raise UncheckableError(f"it {problem}")
+    try:
+        tree = parse_expression(connection, text)
+    except NotSqlError as error:
+        raise UncheckableError(f"it {error}") from error
+    if reads_a_table(tree):
+        raise UncheckableError("it reads a table of its own")
+    unstable = changing(connection, tree)
+    if unstable:
+        raise UncheckableError(f"it calls {unstable}, which answers differently each time")
     empty = ", ".join(
         f"CAST(NULL AS {SQL_TYPES[kind]}) AS {identifier(name)}" for name, kind in types.items()
     )
