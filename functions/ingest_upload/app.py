@@ -36,7 +36,7 @@ from evergreen.data.quarantine import SourceObject
 from evergreen.data.refusal import printable
 from evergreen.data.repairs import Became, Quarantined, Repair, places_in
 from evergreen.data.schema import unify
-from evergreen.registry.catalogue import DatasetVersion
+from evergreen.registry.catalogue import ContendedError, DatasetVersion
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
     Derivation,
@@ -52,6 +52,7 @@ from evergreen.registry.identity import (
 
 COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
+ATTEMPTS = 5
 PATIENCE_SECONDS = 600
 """Two thirds of the function's time; what it waits for began before it."""
 
@@ -99,17 +100,14 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
         try:
             source = fetch_upload(upload, Path(directory, "source"), limits().upload_bytes)
             expected = expected_of(project, dataset, moment_of(message), uploaded)
-            part = derive_part(message, upload, project, dataset, source, expected)
+            part, version = take_part(message, upload, project, dataset, source, expected)
         except UploadTooLargeError as error:
             reason = {"code": "too_large", "message": printable(str(error), 500)}
             quarantine(message, upload, project, dataset, [reason])
             return
-        if "refused" in part:
+        if version is None:
             quarantine(message, upload, project, dataset, part["refused"])
             return
-        version = stage.catalogue.dataset(project, dataset)
-        if version is None or part["rows"] or upload.key in version.parts or "repairs" not in part:
-            version = stage.catalogue.put_part(project, dataset, upload.key, part)
         note_quarantine(message, upload, project, version, part)
         record_version(stage, project, version)
     stage.say(
@@ -178,6 +176,36 @@ def note_repaired(project: str, version: DatasetVersion, content: str) -> None:
         if listed and part["content"] == content and "repairs" not in part:
             body = {**listed, "repaired_rows": sum(back)}
             stage.catalogue.put(project, "QUARANTINE", str(part["part"]), body)
+
+
+def take_part(
+    message: Message,
+    upload: UploadedObject,
+    project: str,
+    dataset: str,
+    source: Path,
+    expected: Expected,
+) -> tuple[Mapping[str, Any], DatasetVersion | None]:
+    """The part that a file became and the dataset version with it; none if it is `refused`.
+
+    A repair whose rows another one brought back meanwhile is judged anew. Raises ContendedError
+    if that does not end.
+    """
+    attempts = 0
+    while True:
+        part = derive_part(message, upload, project, dataset, source, expected)
+        if "refused" in part:
+            return part, None
+        version = stage.catalogue.dataset(project, dataset)
+        nothing = "repairs" in part and not part["rows"]
+        if version and nothing and upload.key not in version.parts:
+            return part, version
+        try:
+            return part, stage.catalogue.put_part(project, dataset, upload.key, part)
+        except ContendedError:
+            attempts += 1
+            if attempts == ATTEMPTS:
+                raise
 
 
 def derive_part(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evergreen.contracts.facts import DatasetIngested, RowsReplayed, UploadQuarantined
+from evergreen.registry.catalogue import ContendedError
 from evergreen.registry.identity import part_replay_key
 from tests.unit.functions.conftest import Function
 from tests.unit.functions.uploading import Uploads
@@ -63,6 +67,40 @@ def test_the_quarantine_offers_the_rows_with_their_columns_and_reasons(uploads: 
 
 
 FIXED = {"l42": {"x": "1"}, "l43": {"x": "2"}, "l44": {"id": "42", "x": "7", "c": "c"}}
+
+
+def test_two_repairs_at_once_bring_each_row_back_once(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = repaired(uploads.repairable(SOURCE), **FIXED)
+    app, second = uploads.ingest.app, uploads.event("uploads/p/d/again.csv", text)
+    ingest, others = app.ingest, list[Thread]()
+
+    def meanwhile(*arguments: Any, **named: Any) -> Any:
+        if not others:
+            others.append(Thread(target=uploads.take, args=[second]))
+            others[0].start()
+            time.sleep(0.2)  # The other worker has looked at the dataset as it was.
+        return ingest(*arguments, **named)
+
+    monkeypatch.setattr(app, "ingest", meanwhile)
+    uploads.put("uploads/p/d/fixed.csv", text)
+    others[0].join()
+
+    assert new_ids(uploads) == [40, 41, 42]
+    assert sorted(each.taken for each in uploads.said(RowsReplayed)) == [0, 3]
+
+
+def test_a_dataset_that_changes_at_every_attempt_gives_the_message_back(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contended(*_: Any) -> Any:
+        raise ContendedError
+
+    monkeypatch.setattr(type(uploads.ingest.catalogue), "put_part", contended)
+    event = uploads.event("uploads/p/d/feb.csv", ROWS)
+
+    assert uploads.ingest.take(event) == ["m0"]
 
 
 def test_repaired_rows_are_taken(uploads: Uploads) -> None:
