@@ -134,9 +134,10 @@ READINGS: tuple[Reading, ...] = (
         _form(f"{_ISO_DAY}({_ISO_TIME})?"),
         # As a zoned time: a plain cast to TIMESTAMP leaves an offset like +02:00 unread.
         "CAST(TRY_CAST({v} AS TIMESTAMPTZ) AS TIMESTAMP)",
-        sure="(strlen({v}) = 19 AND CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR) = {v} "
-        "OR strlen({v}) = 20 "
-        "AND replace(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR), ' ', 'T') || 'Z' = {v})",
+        # The cast comes first: there the engine sees that it is needed twice, and casts once.
+        sure="(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR) = {v} AND strlen({v}) = 19 "
+        "OR replace(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR), ' ', 'T') || 'Z' = {v} "
+        "AND strlen({v}) = 20)",
         cast="TRY_CAST({v} AS TIMESTAMP)",
     ),
     _strptime("date", "%m/%d/%Y", _SLASHED),
