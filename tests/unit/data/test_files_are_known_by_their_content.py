@@ -70,7 +70,7 @@ def test_a_nameless_column_is_called_by_its_place(uploader: Uploader) -> None:
         (bytes(range(256)) * 16, "not_a_table", "binary data"),
         (b"PAR1 and then nothing of the kind", "damaged", "its end is missing"),
         (b"Dear all, please find\nattached nothing.\n", "too_many_bad_rows", "1 bad rows of 1"),
-        (",".join(f"c{i}" for i in range(6_000)).encode(), "too_many_columns", "5,000"),
+        (",".join(f"c{i}" for i in range(6_000)).encode(), "too_many_columns", "2,000"),
         (b"a,b\n" + b"1,2\n" * 999 + b"3\x00,4\n", "nul_character", "from line 1001 on"),
     ],
 )

@@ -128,3 +128,14 @@ def test_a_setting_that_cannot_be_meant_is_refused(setting: str) -> None:
 
 def test_every_limit_has_a_reason() -> None:
     assert set(CODES) == set(Limits.__dataclass_fields__) - {"small_bytes"}
+
+
+@pytest.mark.slow
+def test_a_table_of_as_many_columns_as_allowed_is_taken(uploader: Uploader) -> None:
+    width = Limits().columns
+    rows = [",".join(f"c{i}" for i in range(width))]
+    rows += [",".join(str(n * i) if i % 3 else f"abc{n}" for i in range(width)) for n in range(50)]
+
+    part = uploader.take("\n".join(rows))
+
+    assert (part.rows, len(part.schema.columns)) == (50, width)

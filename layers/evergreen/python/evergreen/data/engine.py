@@ -13,6 +13,11 @@ from evergreen.data.refusal import Reason, UploadRefusedError
 MEMORY_LIMIT = "600MB"
 """What DuckDB may hold before it spills; the interpreter and copies made for NumPy come on top."""
 
+MANY_COLUMNS = 250
+MEGABYTES_FOR_ONE_OF_MANY = 1
+MOST_MEGABYTES = 2_000
+"""Each of many columns has buffers in every query; a function of 3,008 MB has room for so much."""
+
 THREADS = 2
 
 
@@ -32,18 +37,25 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def make_room(connection: duckdb.DuckDBPyConnection, columns: int) -> None:
+    """Let the engine hold more where a table has many columns."""
+    if columns > MANY_COLUMNS:
+        megabytes = 600 + MEGABYTES_FOR_ONE_OF_MANY * columns
+        connection.execute(f"SET memory_limit = '{min(megabytes, MOST_MEGABYTES)}MB'")
+
+
 @contextmanager
 def within_memory(name: str) -> Iterator[None]:
     """Refuse the file called `name` if the engine runs out of its memory, or of scratch, over it.
 
-    What the engine may hold is fixed, so that trying again would not help.
+    What the engine may hold is given, so that trying again would not help.
     """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         message = (
-            f"'{name}' cannot be taken within {MEMORY_LIMIT} of memory: its values are too long or "
-            "its columns too many; divide it"
+            f"'{name}' cannot be taken within the memory there is: its values are too long or its "
+            "columns too many; divide it"
         )
         raise UploadRefusedError([Reason("too_large", message)]) from error
 

@@ -38,7 +38,7 @@ class Limits:
     """Files in one archive."""
 
     rows: int = 100_000_000
-    columns: int = 5_000
+    columns: int = 2_000
 
     cell_bytes: int = 2_000_000
     """Bytes of one value; of delimited text and plain text, those of one line."""

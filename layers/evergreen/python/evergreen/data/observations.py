@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -30,6 +30,10 @@ ROWS_FOR_KEYS = 2_000_000
 
 MOST_KEYS = 6
 """Columns whose values are counted exactly; the first ones, where keys stand."""
+
+COLUMNS_PER_QUERY = 100
+
+T = TypeVar("T")
 
 Value = float | int | str
 """A number, or the ISO text of a date or timestamp."""
@@ -145,23 +149,28 @@ def observe(
 ) -> Observed:
     """Look at the typed rows of a Parquet file: its footer, one pass, one over what is few."""
     source = parquet([path])
-    ends, sketches = [], []
-    for name, kind in columns:
-        column = identifier(name)
-        ordered = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
-        ends += [f"count({column})", *ordered]
-        longest = f"max(length({column}))" if kind == "text" else "NULL"
-        sketches += [f"approx_count_distinct({column})", longest]
-    # Apart from the others, counts and extremes are taken from the file's footer.
-    footer = connection.execute(f"SELECT {', '.join(ends)} FROM {source}").fetchone() or ()
-    pass_ = connection.execute(f"SELECT {', '.join(sketches)} FROM {source}").fetchone() or ()
+    footer: list[Any] = []
+    sketched: list[Any] = []
+    for some in _batches(columns):
+        ends, sketches = [], []
+        for name, kind in some:
+            column = identifier(name)
+            ordered = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
+            ends += [f"count({column})", *ordered]
+            longest = f"max(length({column}))" if kind == "text" else "NULL"
+            sketches += [f"approx_count_distinct({column})", longest]
+        # Apart from the others, counts and extremes are taken from the file's footer.
+        footer += connection.execute(f"SELECT {', '.join(ends)} FROM {source}").fetchone() or ()
+        sketched += (
+            connection.execute(f"SELECT {', '.join(sketches)} FROM {source}").fetchone() or ()
+        )
     seen = [
         (
             *column,
             footer[3 * at],
-            pass_[2 * at],
+            sketched[2 * at],
             *footer[3 * at + 1 : 3 * at + 3],
-            pass_[2 * at + 1],
+            sketched[2 * at + 1],
         )
         for at, column in enumerate(columns)
     ]
@@ -212,15 +221,21 @@ def _ordered(kind: ColumnType) -> bool:
 def _categories(
     connection: duckdb.DuckDBPyConnection, source: str, names: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    if not names:
-        return {}
-    asked = ", ".join(f"list(DISTINCT CAST({identifier(name)} AS VARCHAR))" for name in names)
-    row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
-    found = {
-        name: sorted(str(value) for value in values if value is not None)
-        for name, values in zip(names, row, strict=True)
-    }
-    return {name: tuple(values) for name, values in found.items() if len(values) <= FEW}
+    found: dict[str, tuple[str, ...]] = {}
+    for some in _batches(names):
+        asked = ", ".join(f"list(DISTINCT CAST({identifier(name)} AS VARCHAR))" for name in some)
+        row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
+        for name, values in zip(some, row, strict=True):
+            there = sorted(str(value) for value in values if value is not None)
+            if len(there) <= FEW:
+                found[name] = tuple(there)
+    return found
+
+
+def _batches(columns: Sequence[T]) -> Iterator[Sequence[T]]:
+    """So many columns as one query can ask about: each has sketches and sets in memory."""
+    for first in range(0, len(columns), COLUMNS_PER_QUERY):
+        yield columns[first : first + COLUMNS_PER_QUERY]
 
 
 def _unique(

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.data.declared import declared_column, declared_readings, markers_of
-from evergreen.data.engine import identifier, one_value
+from evergreen.data.engine import identifier, make_room, one_value
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
 from evergreen.data.parquet_columns import as_declared, column_type, text_in_parquet, typed_column
@@ -89,8 +89,10 @@ def understand(
     """
     if isinstance(file, ParquetFile):
         staged = stage_parquet(connection, file, name)
+        make_room(connection, len(staged.columns))
     else:
         _refuse_missing(file.names, name, required)
+        make_room(connection, len(file.names))
         staged = stage_delimited(connection, file, name, scratch, known)
     _refuse_missing(tuple(staged.columns), name, required)
     if staged.rows == 0 and not staged.rejected:
