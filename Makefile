@@ -88,7 +88,7 @@ test: .venv/.dev ## Run unit, integration and local-cloud tests
 	@.venv/bin/python -m pytest $(ARGS)
 
 test-hostile: .venv/.dev ## Upload everything hostile, the large things too
-	@.venv/bin/python -m pytest tests/hostile -m "slow or not slow" $(ARGS)
+	@.venv/bin/python -m pytest tests/hostile tests/unit/data/test_limits_are_kept.py -m "slow or not slow" $(ARGS)
 
 test-sam: .venv/.dev .venv-sam/.installed ## Build with SAM, then run every function in Lambda's container
 	@.venv/bin/python -m pytest tests/sam $(ARGS)
