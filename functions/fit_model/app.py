@@ -16,7 +16,9 @@ from evergreen.registry.identity import (
     digest_of_bytes,
     graph_key,
     model_file_key,
+    model_reference_key,
     search_key,
+    training_reference_key,
     training_set_key,
 )
 from evergreen.registry.searches import finished_trials
@@ -55,6 +57,9 @@ def make(derivation: Derivation, fact: SearchFinished, trial: Trial) -> Outcome:
     model = derivation.key
     stage.lake.write(graph_key(model), graph)
     stage.lake.write(model_file_key(model, "signature.json"), signature.to_json().encode())
+    for digest in signature.recipe.snapshots if signature.recipe else ():
+        snapshot = stage.lake.read(training_reference_key(fact.training_set, digest))
+        stage.lake.write(model_reference_key(model, digest), snapshot)
     stage.lake.write(model_file_key(model, "fitted.npz"), predictions.getvalue())
     known = {
         "model": model,

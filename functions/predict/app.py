@@ -4,7 +4,8 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from aws_lambda_powertools import Logger
@@ -14,12 +15,16 @@ from evergreen.cloud.event_table import DynamoEventStore
 from evergreen.cloud.lake import S3Lake
 from evergreen.cloud.settings import Settings
 from evergreen.features.signature import Signature
-from evergreen.registry.identity import graph_key, model_file_key
+from evergreen.registry.identity import graph_key, model_file_key, model_reference_key
 from evergreen.serving.answers import answers
 from evergreen.serving.captures import capture_messages
+from evergreen.serving.completion import complete, recipe_of
 from evergreen.serving.graph import ServingGraph
-from evergreen.serving.lookups import look_up
+from evergreen.serving.lookups import Lookups
 from evergreen.serving.requests import RequestInvalidError, read_request
+
+if TYPE_CHECKING:
+    from evergreen.serving.step_engine import StepEngine
 
 CHAMPION_SECONDS = 2.0
 """How long a warm worker trusts what it last knew of the champion."""
@@ -40,6 +45,16 @@ class Served:
     model: str
     signature: Signature
     graph: ServingGraph
+
+    @cached_property
+    def engine(self) -> "StepEngine":
+        """What does the model's steps: started, and its library imported, when first needed."""
+        from evergreen.serving.step_engine import StepEngine
+
+        lake, recipe = S3Lake(settings["LAKE_BUCKET"]), recipe_of(self.signature)
+        return StepEngine.load(
+            recipe, lambda digest: lake.read(model_reference_key(self.model, digest))
+        )
 
 
 class NotServedError(LookupError):
@@ -84,9 +99,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         champion = served(alias["model"])
         keys = alias.get("keys", ())
         request = read_request(event.get("body") or "", champion.signature.aside(keys))
-        if champion.signature.lookups:
+        if champion.signature.lookups or champion.signature.recipe:
             store = DynamoEventStore(settings["FEATURE_TABLE"])
-            request = look_up(request, champion.signature, project, store, datetime.now(UTC))
+            lookups = Lookups(project, store, datetime.now(UTC))
+            request = complete(request, champion.signature, lookups, lambda: champion.engine)
     except NotServedError as error:
         return problem(404, str(error))
     except RequestInvalidError as error:

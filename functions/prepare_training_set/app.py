@@ -27,6 +27,7 @@ from evergreen.registry.identity import (
     part_key,
     training_labels_key,
     training_record_key,
+    training_reference_key,
     training_set_key,
     training_table_key,
 )
@@ -136,6 +137,8 @@ def make(
     except PreparationRefusedError as error:
         return Outcome((TrainingSetRefused(project=file.project, problem=str(error)),))
     store(derivation, file, table)
+    for digest, snapshot in made.snapshots.items():
+        stage.lake.store(snapshot, training_reference_key(derivation.key, digest))
     stage.lake.write(training_set_key(derivation.key), made.training_set.to_bytes())
     record = describe(made, derivation.inputs)
     stage.lake.write(training_record_key(derivation.key), json.dumps(record).encode())

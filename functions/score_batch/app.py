@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from evergreen.contracts.facts import BatchRefused, BatchScored
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_scoring
 from evergreen.data.ingestion import UploadRefusedError
 from evergreen.data.rows import read_rows, write_rows
+from evergreen.data.schema import ColumnType
 from evergreen.features.signature import Signature
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -21,17 +23,20 @@ from evergreen.registry.identity import (
     digest_of_file,
     graph_key,
     model_file_key,
+    model_reference_key,
     scored_key,
 )
 from evergreen.serving.answers import answers
+from evergreen.serving.completion import complete, recipe_of
 from evergreen.serving.graph import ServingGraph
-from evergreen.serving.lookups import look_up
+from evergreen.serving.lookups import Lookups
 from evergreen.serving.requests import (
     MAXIMUM_BYTES,
     MAXIMUM_ROWS,
     RequestInvalidError,
     read_request,
 )
+from evergreen.serving.step_engine import StepEngine
 
 MAXIMUM_FILE_BYTES = 1024**3
 
@@ -80,17 +85,17 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     """Answer every row, in the file's order; raises RequestInvalidError for a wrong row."""
     key, model = str(derivation.inputs["key"]), str(derivation.inputs["model"])
     graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
+    lookups = lookups_of(derivation, project) if signature.lookups else None
+    engine = cache(lambda: engine_of(model, signature))
     scored: list[dict[str, Any]] = []
-    for chunk in chunks(read_rows(source, key)):
+    for chunk in chunks(read_rows(source, key, types_of(signature))):
         ids = [id_of(row, len(scored) + index) for index, row in enumerate(chunk)]
         try:
             request = read_request(
                 json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
             )
-            if signature.lookups:
-                store = DynamoEventStore(stage.settings["FEATURE_TABLE"])
-                now = datetime.fromisoformat(derivation.inputs["asked_at"])
-                request = look_up(request, signature, project, store, now)
+            if signature.lookups or signature.recipe:
+                request = complete(request, signature, lookups, engine)
         except RequestInvalidError as error:
             raise RequestInvalidError(
                 error.field, f"{error.problem} (rows count from 0 after row {len(scored)})"
@@ -112,6 +117,25 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     stage.lake.store(target, result)
     fact = BatchScored(project=project, key=key, result=result, rows=len(scored), model=model)
     return Outcome((fact,), {"scored": derivation.key, "result": result})
+
+
+def lookups_of(derivation: Derivation, project: str) -> Lookups:
+    """Features are those of the moment of the upload."""
+    store = DynamoEventStore(stage.settings["FEATURE_TABLE"])
+    return Lookups(project, store, datetime.fromisoformat(derivation.inputs["asked_at"]))
+
+
+def engine_of(model: str, signature: Signature) -> StepEngine:
+    """What does the model's steps."""
+    return StepEngine.load(
+        recipe_of(signature), lambda digest: stage.lake.read(model_reference_key(model, digest))
+    )
+
+
+def types_of(signature: Signature) -> dict[str, ColumnType]:
+    """How the columns of uploads were read for training: one file alone may look otherwise."""
+    given = signature.recipe.given if signature.recipe else ()
+    return {each.name: each.type for each in given if each.type}
 
 
 def id_of(row: dict[str, Any], place: int) -> str:

@@ -41,7 +41,7 @@ class Workshop:
         datasets = {"rows": [self.part(f"rows{i}", query) for i, query in enumerate(queries)]}
         for name, query in (references or {}).items():
             datasets[name] = [self.part(name, query)]
-        keys = ("task", "positive", "features")
+        keys = ("task", "positive", "features", "serving")
         top = {key: declared.pop(key) for key in keys if key in declared}
         project = ProjectFile.model_validate(
             {

@@ -28,7 +28,8 @@ from evergreen.features.signature import Column, Kind, Signature
 from evergreen.monitoring.captures import check_message
 from evergreen.serving.answers import answers
 from evergreen.serving.captures import capture_messages
-from evergreen.serving.lookups import look_up
+from evergreen.serving.completion import complete
+from evergreen.serving.lookups import Lookups
 from evergreen.serving.requests import PredictRequest, RequestInvalidError, read_request
 from tests.unit.serving.asking import signature as plain_signature
 
@@ -74,7 +75,7 @@ def add(made: MemoryEventStore, events: Sequence[tuple[int, float, str]], custom
 
 def asked(kept: Any, *rows: Any, signature: Signature = SIGNATURE) -> PredictRequest:
     request = read_request(json.dumps({"rows": list(rows)}), signature)
-    return look_up(request, signature, "shop", kept, NOW)
+    return complete(request, signature, Lookups("shop", kept, NOW))
 
 
 EVENTS = ((90, 4.0, "south"), (30, 8.5, "north"))

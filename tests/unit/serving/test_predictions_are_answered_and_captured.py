@@ -15,7 +15,8 @@ from evergreen.features.signature import Task
 from evergreen.monitoring.captures import check_message
 from evergreen.serving.answers import NO_ANSWER, answers
 from evergreen.serving.captures import MAXIMUM_BYTES, capture_messages
-from evergreen.serving.requests import MAXIMUM_TEXT, PredictRequest, read_request
+from evergreen.serving.cells import MAXIMUM_TEXT
+from evergreen.serving.requests import PredictRequest, read_request
 from tests.unit.serving.asking import ROW, ask, signature
 
 ASKED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)

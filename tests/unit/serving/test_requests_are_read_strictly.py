@@ -12,11 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from evergreen.serving.cells import LARGEST_NUMBER, MAXIMUM_TEXT
 from evergreen.serving.requests import (
-    LARGEST_NUMBER,
     MAXIMUM_BYTES,
     MAXIMUM_ROWS,
-    MAXIMUM_TEXT,
     PredictRequest,
     RequestInvalidError,
     read_request,

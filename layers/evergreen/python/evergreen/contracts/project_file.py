@@ -59,6 +59,16 @@ class Search(Section):
     rows_per_trial: Annotated[int, Field(ge=100)] = 20_000
 
 
+class Serving(Section):
+    """What may travel with a model, so that whoever asks need not send joined columns.
+
+    Of each joined reference dataset: so many different keys, and so many bytes of Parquet.
+    """
+
+    reference_rows: Annotated[int, Field(ge=0, le=2_000_000)] = 200_000
+    reference_bytes: Annotated[int, Field(ge=0, le=50_000_000)] = 5_000_000
+
+
 class Promotion(Section):
     """When a model that meets the goals replaces the champion."""
 
@@ -146,6 +156,7 @@ class ProjectFile(Section):
     preparation: Preparation = Preparation()
     features: list[Feature] = Field(default=[], validate_default=True)
     search: Search = Search()
+    serving: Serving = Serving()
     promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
@@ -211,6 +222,7 @@ class ProjectFile(Section):
                 **problem,
                 **plain["preparation"],
                 **self._learned(),
+                "serving": plain["serving"],
                 "labelling": labelling,
             },
             "features": {feature["name"]: feature for feature in plain["features"]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import duckdb
@@ -94,6 +94,37 @@ def columns_in(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
         str(node["column_names"][-1]) for node in nodes(tree) if node.get("class") == "COLUMN_REF"
     ]
     return list(dict.fromkeys(found))
+
+
+def reads_of_one_row(
+    connection: duckdb.DuckDBPyConnection, text: str, columns: Iterable[str]
+) -> tuple[str, ...] | None:
+    """Which of `columns` an expression reads, in their spelling; None if other rows matter too.
+
+    Also None where it cannot be told: for `*`, places of columns, and names that are no columns.
+    """
+    known = {name.casefold(): name for name in columns}
+    tree = _parsed(parse_expression, connection, text)
+    parameters: set[str] = set()
+    read: dict[str, None] = {}
+    for node in nodes(tree):
+        kind = node.get("class")
+        if kind in {"WINDOW", "STAR", "POSITIONAL_REFERENCE"}:
+            return None
+        if kind == "LAMBDA":
+            parameters |= {_first_name(each) for each in nodes(node["lhs"])} - {""}
+        if kind == "COLUMN_REF":
+            name = _first_name(node)
+            if name in known:
+                read[known[name]] = None
+            elif name not in parameters:
+                return None
+    return tuple(read)
+
+
+def _first_name(node: dict[str, Any]) -> str:
+    """The first part of the column's name in a node: what follows is a field of it."""
+    return str((node.get("column_names") or [""])[0]).casefold()
 
 
 def _parsed(

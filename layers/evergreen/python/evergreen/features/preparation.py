@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -19,8 +19,11 @@ from evergreen.features.columnar import encode_table, fetch_column
 from evergreen.features.columns import Chosen, choose_columns, seen_in_training
 from evergreen.features.feedback import with_feedback
 from evergreen.features.holdout import TIME, Holdout, hold_out, time_of
+from evergreen.features.recipe import Recipe
+from evergreen.features.recipe_notes import notes_on_serving
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.signature import Signature, Task
+from evergreen.features.snapshots import Packed, pack, snapshot_paths
 from evergreen.features.split_choice import choose_split
 from evergreen.features.steps import Prepared as Stepped
 from evergreen.features.steps import run_steps
@@ -54,7 +57,8 @@ class Prepared:
     """A training set and how it came about: `rows` of it, what was left out, and why.
 
     `divided_by`: the declared preparation with the time or group that the data suggested.
-    `annotated`: what became of labels that were uploaded as a dataset of their own.
+    `annotated`: what became of labels that were uploaded as a dataset of their own. `snapshots`:
+    files, by digest, with what serving needs of the references.
     """
 
     training_set: TrainingSet
@@ -66,6 +70,7 @@ class Prepared:
     joins: tuple[JoinReport, ...]
     steps: tuple[StepReport, ...]
     annotated: Annotated | None = None
+    snapshots: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def split(self) -> str:
@@ -86,13 +91,14 @@ def prepare(
     `datasets`: the Parquet parts of each dataset that the project names. `feedback`: Parquet
     files of labelled predictions, which become further rows after the steps. The prepared rows
     are also written to `table` (Parquet), with a column that says which are held out, and beside
-    it, where a labelling is declared, the HISTORY of all labels.
+    it, where a labelling is declared, the HISTORY of all labels, and what serving needs of the
+    references that are joined.
 
     Equal inputs and `seed` give equal training sets; with the same `seed`, rows that were held
     out stay so when more rows arrive. Raises PreparationRefusedError; a NotEnoughLabelsError says
     that the table was written all the same, for people to label its rows.
     """
-    names = (project.dataset, *project.references)
+    names, steps = (project.dataset, *project.references), project.preparation.steps
     missing = [name for name in names if not datasets.get(name)]
     if missing:
         raise PreparationRefusedError(f"dataset '{missing[0]}' has no data; upload it first")
@@ -106,6 +112,7 @@ def prepare(
                 *feedback,
                 table,
                 table.with_name(HISTORY),
+                *snapshot_paths(table, sum(each.join is not None for each in steps)),
             ],
         )
         return _Preparation(connection, project, seed).run(datasets, feedback, table)
@@ -159,7 +166,8 @@ class _Preparation:
             notes += said
         known = _known(values, target, holdout, kept)
         seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
-        signature = self._signature(chosen, seen, target.task, known.classes)
+        packed = self._packed(done.recipe, seen, table)
+        signature = self._signature(chosen, seen, target.task, known.classes, packed.recipe)
         self._write(ordered, holdout, table)
         if self.project.labelling:
             write_history(self.connection, self.project.labelling, table.with_name(HISTORY))
@@ -173,6 +181,8 @@ class _Preparation:
         )
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
+        if signature.recipe:
+            notes += notes_on_serving(signature.recipe)
         notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made)]
         return Prepared(
             made,
@@ -184,6 +194,7 @@ class _Preparation:
             tuple(done.joins),
             tuple(done.steps),
             annotated,
+            packed.files,
         )
 
     def _stepped(
@@ -258,8 +269,21 @@ class _Preparation:
         indices = fetch_column(self.connection, rows.name, f"CASE {target.value} {cases} END")
         return indices.astype(np.int64)
 
+    def _packed(self, recipe: Recipe, seen: Chosen, table: Path) -> Packed:
+        """What it takes to make the columns that a model may use, and the time of a row."""
+        time = self.project.preparation.time
+        made = {name for action in recipe.actions for name in action.names}
+        also = (time,) if time and time in made else ()
+        needed = replace(recipe, also=also).for_columns([each.name for each in seen.columns])
+        return pack(self.connection, needed, self.project.serving, table)
+
     def _signature(
-        self, chosen: Chosen, seen: Chosen, task: Task, classes: tuple[str, ...]
+        self,
+        chosen: Chosen,
+        seen: Chosen,
+        task: Task,
+        classes: tuple[str, ...],
+        recipe: Recipe,
     ) -> Signature:
         ignored = (*chosen.ignored, *seen.ignored)
         if not seen.columns:
@@ -272,6 +296,7 @@ class _Preparation:
             classes=classes,
             ignored=ignored,
             lookups=self.project.learned_features,
+            recipe=recipe,
         )
 
     def _write(self, rows: Table, holdout: Holdout, path: Path) -> None:

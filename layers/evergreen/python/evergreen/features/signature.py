@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from evergreen.contracts.feature_definition import Definition
+from evergreen.features.recipe import Recipe
 
 
 class Kind(StrEnum):
@@ -64,6 +65,7 @@ class Signature:
     target the positive class stands last. Empty for regression. `ignored` are columns of the
     prepared rows that the model does not use, each with the reason. `lookups` are the features
     that preparation added: what a row does not carry of them is looked up when it is asked.
+    `recipe`: how steps made the columns of those that were uploaded; None if that is not told.
     """
 
     target: str
@@ -72,6 +74,12 @@ class Signature:
     classes: tuple[str, ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
     lookups: tuple[Definition, ...] = ()
+    recipe: Recipe | None = None
+
+    @property
+    def prepared(self) -> Signature:
+        """The same, asked with rows as preparation left them: nothing is made or looked up."""
+        return replace(self, lookups=(), recipe=None)
 
     @property
     def number_names(self) -> tuple[str, ...]:
@@ -108,15 +116,20 @@ class Signature:
 
     def without(self, reasons: dict[str, str]) -> Signature:
         """The same signature with some columns ignored, each for the reason given."""
+        columns = tuple(column for column in self.columns if column.name not in reasons)
+        names = [column.name for column in columns]
         return replace(
             self,
-            columns=tuple(column for column in self.columns if column.name not in reasons),
+            columns=columns,
             ignored=(*self.ignored, *reasons.items()),
+            recipe=self.recipe and self.recipe.for_columns(names),
         )
 
     def to_json(self) -> str:
         """One JSON object; `from_json` reads it back equal."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        recipe = self.recipe and self.recipe.to_plain()
+        plain = {**asdict(replace(self, recipe=None)), "recipe": recipe}
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False)
 
     @staticmethod
     def from_json(text: str | bytes) -> Signature:
@@ -141,4 +154,6 @@ class Signature:
             classes=tuple(plain["classes"]),
             ignored=tuple((name, reason) for name, reason in plain["ignored"]),
             lookups=tuple(Definition.from_plain(each) for each in plain.get("lookups", ())),
+            # Models from before recipes have none.
+            recipe=Recipe.from_plain(plain["recipe"]) if plain.get("recipe") else None,
         )

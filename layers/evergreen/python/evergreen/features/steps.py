@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import duckdb
 
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier
+from evergreen.data.parquet_columns import column_type
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
+from evergreen.features.recipe import Action, Anew, Elsewhere, Field, Recipe
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds.aggregates import aggregate
 from evergreen.features.step_kinds.columns import derive, drop, keep
@@ -55,9 +57,10 @@ PER_COLUMN = ("derive", "fill", "clip", "dates")
 
 @dataclass
 class Prepared:
-    """Rows after all steps, and what the steps reported."""
+    """Rows after all steps, what the steps reported, and what they do to a single row."""
 
     table: Table
+    recipe: Recipe
     joins: list[JoinReport] = field(default_factory=list)
     steps: list[StepReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -65,7 +68,7 @@ class Prepared:
 
 def run_steps(bench: Workbench, table: Table) -> Prepared:
     """Run the project's steps one after the other; raises PreparationRefusedError."""
-    done = Prepared(table)
+    done = Prepared(table, Recipe(given=_fields(table, table.columns)))
     for number, declared in enumerate(bench.project.preparation.steps, start=1):
         before = bench.rows(done.table)
         for step in _single(declared):
@@ -89,7 +92,7 @@ def _single(step: Step) -> list[Step]:
 
 def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
     """Replace the rows by what the step makes of them."""
-    old, new = done.table.name, f"{ROWS}_{next(bench.numbers)}"
+    old, new = done.table, f"{ROWS}_{next(bench.numbers)}"
     before = bench.rows(done.table)
     try:
         change = STEPS[step.kind](bench, done.table, step)
@@ -99,8 +102,9 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
         bench.connection.execute(f"CREATE TEMP TABLE {identifier(new)} AS {change.query}")
     except duckdb.Error as error:
         raise _located(bench, done.table, step, change, error) from error
-    bench.connection.execute(f"DROP TABLE {identifier(old)}")
+    bench.connection.execute(f"DROP TABLE {identifier(old.name)}")
     done.table = Table.of(bench.connection, new)
+    done.recipe = _with_step(done.recipe, change, number, step.kind, old, done.table)
     after = bench.rows(done.table)
     said = f"step {number} ({step.kind}):"
     if change.join:
@@ -113,6 +117,29 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
         done.notes.append(f"{said} {before:,} rows become {after:,}")
     if after == 0:
         raise PreparationRefusedError("no row is left after it; look at its condition")
+
+
+def _with_step(
+    recipe: Recipe, change: Change, number: int, kind: str, old: Table, new: Table
+) -> Recipe:
+    """The recipe with what a step does to a single row; types are those of the new rows."""
+    actions: list[Action] = []
+    for each in change.serving:
+        if isinstance(each, Anew):
+            return Recipe(given=_fields(new, new.columns), after=number)
+        there = _fields(new, (name for name in each.names if name in new.columns))
+        actions.append(replace(each, step=number, kind=kind, makes=there))
+    told = {*old.columns, *(name for each in actions for name in each.names)}
+    others = _fields(new, (name for name in new.columns if name not in told))
+    if others:
+        # Where names differ in case alone, the engine numbers them.
+        actions.append(Elsewhere(number, kind, others, "its name is taken"))
+    return replace(recipe, actions=(*recipe.actions, *actions))
+
+
+def _fields(table: Table, names: Iterable[str]) -> tuple[Field, ...]:
+    typed = ((name, table.columns[name]) for name in names)
+    return tuple(Field(name, column_type(kind)) for name, kind in typed)
 
 
 def _found(join: JoinReport) -> list[str]:

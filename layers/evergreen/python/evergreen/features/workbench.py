@@ -14,6 +14,7 @@ from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.engine import identifier, one_value
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.refusal import did_you_mean, shortened
+from evergreen.features.recipe import Action, Anew, Field
 from evergreen.features.refusal import PreparationRefusedError
 
 T = TypeVar("T")
@@ -85,12 +86,14 @@ class Table:
 class Change:
     """What a step does: the query that gives the new rows, and what it has to report.
 
+    `serving`: what it does to the columns of one row; their types are filled in when it has run.
     `expression` is the SQL of the project file in it, and `column` what it computes, for errors.
     `groups`: the new rows are groups of the old ones, so that none is lost. `probe`: from SQL for
     some rows to a query that fails where the step does, to find the row that is to blame.
     """
 
     query: str
+    serving: tuple[Action | Anew, ...]
     join: JoinReport | None = None
     notes: tuple[str, ...] = ()
     expression: str | None = None
@@ -133,6 +136,11 @@ def declared(value: T | None) -> T:
     if value is None:
         raise PreparationRefusedError("the step has no value; give it one or remove it")
     return value
+
+
+def made(*names: str) -> tuple[Field, ...]:
+    """Columns that a step makes, of types that are known when it has run."""
+    return tuple(Field(name, None) for name in names)
 
 
 def listed(names: Iterable[str]) -> str:

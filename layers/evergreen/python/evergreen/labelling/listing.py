@@ -23,9 +23,9 @@ from evergreen.labelling.statements import CHOSEN_BY
 from evergreen.labelling.uncertainty import uncertainty
 from evergreen.labelling.unlabelled import KEY
 from evergreen.serving.answers import answers
+from evergreen.serving.cells import LARGEST_NUMBER
 from evergreen.serving.graph import ServingGraph
 from evergreen.serving.requests import (
-    LARGEST_NUMBER,
     MAXIMUM_ROWS,
     PredictRequest,
     RequestInvalidError,
@@ -217,7 +217,7 @@ def _read(
 ) -> Iterator[tuple[Sequence[int], PredictRequest]]:
     """Valid requests with the rows in them; where one is refused, its rows one by one."""
     try:
-        yield range(len(rows)), read_request(json.dumps({"rows": rows}), graph.signature)
+        yield range(len(rows)), read_request(json.dumps({"rows": rows}), graph.signature.prepared)
     except RequestInvalidError:
         if len(rows) == 1:
             return

@@ -25,6 +25,7 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "plan_search": ("features", "training", *_METRICS),
     "run_trial": ("features", "training", *_METRICS),
     "advance_search": (
+        "features/recipe.py",
         "features/signature.py",
         "training/plan.py",
         "training/spaces.py",
@@ -178,6 +179,11 @@ def training_labels_key(training_set: str) -> str:
     return f"training_sets/{training_set}/labels.parquet"
 
 
+def training_reference_key(training_set: str, digest: str) -> str:
+    """Lake key of what a training set's models need of a reference dataset when they are asked."""
+    return f"training_sets/{training_set}/references/{digest}.parquet"
+
+
 def training_record_key(training_set: str) -> str:
     """Lake key of how a training set was made: inputs, split, joins, notes, column types."""
     return f"training_sets/{training_set}/record.json"
@@ -196,6 +202,11 @@ def graph_key(model: str) -> str:
 def model_file_key(model: str, name: str) -> str:
     """Lake key of one of the files beside a model's graph."""
     return f"models/{model}/{name}"
+
+
+def model_reference_key(model: str, digest: str) -> str:
+    """Lake key of what a model needs of a reference dataset when it is asked."""
+    return f"models/{model}/references/{digest}.parquet"
 
 
 def captures_prefix(project: str) -> str:

@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from evergreen.features.signature import Signature
-from evergreen.serving.requests import PredictRequest, RequestInvalidError, read_moment
+from evergreen.serving.cells import read_moment
+from evergreen.serving.requests import PredictRequest, RequestInvalidError
 
 MAXIMUM_KEY = 200
 """Characters of a key that are kept."""

@@ -1,27 +1,19 @@
-"""Features that a request does not carry are looked up by the entity of each row."""
+"""Features are looked up by the entity of a row, as of its own time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from evergreen.contracts.feature_definition import Definition, instant, moment_of, stream_of
-from evergreen.features.encoding import encode
 from evergreen.features.event_store import MAXIMUM_EVENTS, EventStore, TooManyEventsError
 from evergreen.features.online_aggregates import EntityEvent, Value, aggregate
-from evergreen.features.online_values import LARGEST_NUMBER, LONGEST_KEY, key_text
-from evergreen.features.signature import Column, Kind, Signature
-from evergreen.features.text import LONGEST_TEXT
-from evergreen.serving.requests import (
-    PredictRequest,
-    RequestInvalidError,
-    check_characters,
-    notes_on,
-    read_moment,
-)
+from evergreen.features.online_values import LONGEST_KEY, key_text
+from evergreen.serving.cells import check_characters, read_moment
+from evergreen.serving.request_error import RequestInvalidError
 
 AT_ONCE = 16
 """Entities that are read at the same time: as many as the client keeps connections."""
@@ -30,12 +22,53 @@ DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What one row wants of one feature: some of its columns, of an entity, as of a moment."""
+class Asking:
+    """A row (`path` in the request) that wants a feature: what it says of its entity and time."""
 
-    row: int
+    path: str
     definition: Definition
-    columns: tuple[str, ...]
+    entity: Any
+    at: Any
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a row gets: values by aggregate (empty if nothing was looked up), notes, freshness."""
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    features: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """Where the features of a project are looked up; rows without a time are asked `now`."""
+
+    project: str
+    store: EventStore
+    now: datetime
+
+    def tell(self, asking: Sequence[Asking]) -> list[Told]:
+        """What each row gets, in order.
+
+        A row gets its features as of its own time, or as of `now` if it has none or a later one.
+        Raises RequestInvalidError for an entity or a time that is none.
+        """
+        questions = [_question(each, self.now) for each in asking]
+        events = _read(self.store, self.project, [each for each in questions if each])
+        return [
+            _told(each, events[stream_of(self.project, each.definition), each.entity])
+            if each
+            else Told(notes=(_nobody(wanted.definition),))
+            for wanted, each in zip(asking, questions, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What one row wants of one feature: its aggregates for an entity, as of a moment."""
+
+    definition: Definition
     entity: str
     at: int
 
@@ -45,91 +78,35 @@ class _Question:
         return self.at - self.definition.longest
 
 
-@dataclass
-class _Row:
-    """A row as it is completed."""
-
-    values: dict[str, Any]
-    notes: list[str]
-    features: dict[str, Any] = field(default_factory=dict)
+def _nobody(definition: Definition) -> str:
+    return f"{definition.name}: not looked up, there is no {definition.entity}"
 
 
-def look_up(
-    request: PredictRequest, signature: Signature, project: str, store: EventStore, now: datetime
-) -> PredictRequest:
-    """The request with the feature columns that its rows left out, and how fresh they are.
-
-    A row gets its features as of its own time, or as of `now` if it has none or a later one. What
-    a row carries itself, null too, is left as it is. Raises RequestInvalidError for an entity or
-    a time that is none.
-    """
-    rows = [
-        _Row(dict(row), list(notes)) for row, notes in zip(request.rows, request.notes, strict=True)
-    ]
-    questions = [
-        question
-        for place in range(len(rows))
-        for definition in signature.lookups
-        for question in _questions(request, signature, definition, place, rows[place], now)
-    ]
-    events = _read(store, project, questions)
-    columns = {column.name: column for column in signature.columns}
-    for question in questions:
-        found = events[stream_of(project, question.definition), question.entity]
-        _answer(rows[question.row], question, found, columns)
-    completed = tuple(row.values for row in rows)
-    return replace(
-        request,
-        rows=completed,
-        encoded=encode(completed, signature),
-        notes=tuple(tuple(row.notes) for row in rows),
-        features=tuple(row.features for row in rows),
-    )
-
-
-def _questions(
-    request: PredictRequest,
-    signature: Signature,
-    definition: Definition,
-    place: int,
-    row: _Row,
-    now: datetime,
-) -> list[_Question]:
-    """What a row wants of a feature: nothing if it carries all of it, or has no entity."""
-    used = {column.name for column in signature.columns}
-    names = (each.name for each in definition.aggregates)
-    wanted = tuple(name for name in names if name in used and name not in row.values)
-    if not wanted:
-        return []
-    given = {**request.aside[place], **row.values}
-    path = f"rows[{place}]"
-    entity = given.get(definition.entity)
-    key = key_text(entity)
+def _question(asking: Asking, now: datetime) -> _Question | None:
+    """What a row wants; None if it has no entity."""
+    definition, field = asking.definition, f"{asking.path}.{asking.definition.entity}"
+    key = key_text(asking.entity)
     if key is None:
-        if entity is not None and not isinstance(entity, str):
-            raise RequestInvalidError(
-                f"{path}.{definition.entity}", "text or a whole number is needed"
-            )
-        row.notes.append(f"{definition.name}: not looked up, there is no {definition.entity}")
-        return []
+        if asking.entity is not None and not isinstance(asking.entity, str):
+            raise RequestInvalidError(field, "text or a whole number is needed")
+        return None
     if len(key) > LONGEST_KEY:
-        raise RequestInvalidError(
-            f"{path}.{definition.entity}", f"more than {LONGEST_KEY} characters are no key"
-        )
-    check_characters(key, f"{path}.{definition.entity}")
-    at = _at(given, definition.at, path, now)
-    return [_Question(place, definition, wanted, key, at)]
+        raise RequestInvalidError(field, f"more than {LONGEST_KEY} characters are no key")
+    check_characters(key, field)
+    return _Question(definition, key, _at(asking, now))
 
 
-def _at(given: Mapping[str, Any], column: str | None, path: str, now: datetime) -> int:
+def _at(asking: Asking, now: datetime) -> int:
     """The row's own time (µs), or now: nobody has seen the events of tomorrow."""
-    value = given.get(column) if column else None
+    value, field = asking.at, f"{asking.path}.{asking.definition.at}"
     if isinstance(value, str):
-        value = read_moment(value, f"{path}.{column}")
+        value = read_moment(value, field)
     if value is None:
         return instant(now)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
     if not isinstance(value, datetime):
-        raise RequestInvalidError(f"{path}.{column}", "a date or time as ISO 8601 text is needed")
+        raise RequestInvalidError(field, "a date or time as ISO 8601 text is needed")
     return min(instant(value.replace(tzinfo=UTC)), instant(now))
 
 
@@ -155,46 +132,27 @@ def _read(
         return dict(zip(keys, pool.map(read, keys), strict=True))
 
 
-def _answer(
-    row: _Row,
-    question: _Question,
-    events: Sequence[EntityEvent] | None,
-    columns: Mapping[str, Column],
-) -> None:
-    """Put the aggregates into the row, and say what they rest on."""
+def _told(question: _Question, events: Sequence[EntityEvent] | None) -> Told:
+    """The aggregates, and what they rest on."""
     definition = question.definition
     if events is None:
-        row.notes.append(
+        said = (
             f"{definition.name}: not looked up, this {definition.entity} has more than "
             f"{MAXIMUM_EVENTS:,} events there"
         )
-        return
+        return Told(notes=(said,))
     found = aggregate(definition, events, question.at)
+    notes = []
     if found.newest is None:
-        row.notes.append(
+        notes.append(
             f"{definition.name}: unknown {definition.entity}, no event of it in the last "
             f"{definition.longest / DAY:g} days"
         )
-    for name in question.columns:
-        value, problem = _fit(columns[name], found.values[name])
-        row.values[name] = value
-        row.notes += [problem] if problem else notes_on(columns[name], value)
     newest = found.newest
-    row.features[definition.name] = {
+    freshness = {
         "as_of": moment_of(question.at).isoformat(),
         "newest_event": None if newest is None else moment_of(newest).isoformat(),
         "age_seconds": None if newest is None else (question.at - newest) / 1e6,
         "events": found.events,
     }
-
-
-def _fit(column: Column, value: Value) -> tuple[Value, str | None]:
-    """A value that the column can hold, or none and why."""
-    if value is None:
-        return None, None
-    if isinstance(value, str) != (column.kind in {Kind.CATEGORY, Kind.TEXT}):
-        held = "text" if isinstance(value, str) else "a number"
-        return None, f"{column.name}: left out, the events hold {held} where the model had none"
-    if not isinstance(value, str) and abs(value) > LARGEST_NUMBER:
-        return None, f"{column.name}: left out, the number is beyond ±{LARGEST_NUMBER:.4g}"
-    return (value[:LONGEST_TEXT] if isinstance(value, str) else value), None
+    return Told(found.values, tuple(notes), {definition.name: freshness})

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 from evergreen.features.encoding import Encoded, encode
+from evergreen.features.recipe import Recipe
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT, terms_of
 from evergreen.media.damage import MediaRefusedError
+from evergreen.serving.cells import (
+    MAXIMUM_TEXT,
+    category_of,
+    check_characters,
+    number_of,
+    read_moment,
+    text_of,
+    wrong,
+)
 from evergreen.serving.media import describe, media_of
+from evergreen.serving.raw_values import key_as, read_raw, trimmed
+from evergreen.serving.request_error import RequestInvalidError
+
+__all__ = ["PredictRequest", "RequestInvalidError", "read_request"]
 
 MAXIMUM_ROWS = 1000
 MAXIMUM_BYTES = 6 * 1024 * 1024
-MAXIMUM_TEXT = 2 * LONGEST_TEXT
-"""Characters of all texts of a row together: written as JSON they fit one capture message."""
-
 MAXIMUM_SHOWN = 80
 """Characters of a column's name that an error repeats."""
-
-LARGEST_NUMBER = 3.4028234663852886e38
-"""The largest float32: what a graph can take."""
 
 MOST_OUTSIDE = 0.05
 """Of many numbers of one picture, a few are always outside of the range seen in training."""
@@ -35,23 +41,13 @@ FLOAT32_STEP = 1.2e-7
 """Relative distance of neighbouring float32 numbers."""
 
 
-class RequestInvalidError(ValueError):
-    """A request is not valid; `field` is the path of what is wrong, `problem` says how."""
-
-    status = 400
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
-
-
 @dataclass(frozen=True)
 class PredictRequest:
     """A valid request: its rows as typed values and encoded, its ids, and notes for each row.
 
-    `aside` holds what was given for columns that the model does not use, as it was given.
-    `features` says for each row how fresh its looked-up features are; empty without any.
+    `aside` holds what was given for columns that the model does not use, as it was given; `inputs`
+    what steps make columns of, typed as in training. `features` says for each row how fresh its
+    looked-up features are; empty without any.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -60,6 +56,60 @@ class PredictRequest:
     notes: tuple[tuple[str, ...], ...]
     aside: tuple[Mapping[str, Any], ...]
     features: tuple[Mapping[str, Any], ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the columns of a request may be called.
+
+    `columns` of the model; `aside` is not used by it; `keys` of features that are looked up;
+    `recipe` has the columns that were uploaded.
+    """
+
+    columns: Mapping[str, Column]
+    aside: frozenset[str]
+    keys: frozenset[str]
+    recipe: Recipe
+
+    @staticmethod
+    def of(signature: Signature) -> _Names:
+        recipe = signature.recipe or NOTHING_MADE
+        return _Names(
+            columns={column.name: column for column in signature.columns},
+            aside=frozenset(
+                {name for name, _ in signature.ignored} | {signature.target} | {*recipe.fields}
+            ),
+            keys=frozenset(
+                name for each in signature.lookups for name in (each.entity, each.at) if name
+            ),
+            recipe=recipe,
+        )
+
+    @property
+    def all(self) -> list[str]:
+        return list(dict.fromkeys([*self.columns, *self.aside, *self.keys, *self.recipe.made]))
+
+    def is_uploaded(self, name: str) -> bool:
+        """Whether values of this name are those of uploads, as far as that is told."""
+        return name in self.recipe.fields and not self.recipe.after
+
+    def is_final(self, name: str) -> bool:
+        """Whether a value by this name is that of the model's column."""
+        return name in self.columns and name not in self.recipe.reshaped
+
+
+NOTHING_MADE = Recipe()
+
+
+@dataclass
+class _Row:
+    """A row as it is read; see PredictRequest."""
+
+    values: dict[str, Any]
+    inputs: dict[str, Any]
+    aside: dict[str, Any]
+    notes: list[str]
 
 
 def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
@@ -79,17 +129,16 @@ def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
         raise RequestInvalidError(
             "rows", f"{len(given):,} rows; at most {MAXIMUM_ROWS:,} are taken"
         )
-    columns = {column.name: column for column in signature.columns}
-    aside = {name for name, _ in signature.ignored} | {signature.target}
-    keys = {name for each in signature.lookups for name in (each.entity, each.at) if name}
-    read = [_row(row, f"rows[{i}]", columns, aside, keys) for i, row in enumerate(given)]
-    rows = tuple(row for row, _, _ in read)
+    names = _Names.of(signature)
+    read = [_row(row, f"rows[{i}]", names) for i, row in enumerate(given)]
+    rows = tuple(row.values for row in read)
     return PredictRequest(
         rows=rows,
         encoded=encode(rows, signature),
         ids=_ids(plain.get("ids"), len(rows)),
-        notes=tuple(notes for _, notes, _ in read),
-        aside=tuple(left for _, _, left in read),
+        notes=tuple(tuple(row.notes) for row in read),
+        aside=tuple(row.aside for row in read),
+        inputs=tuple(row.inputs for row in read),
     )
 
 
@@ -131,40 +180,53 @@ def _ids(given: Any, rows: int) -> tuple[str, ...] | None:
     return tuple(given)
 
 
-def _row(
-    given: Any, path: str, columns: Mapping[str, Column], aside: set[str], keys: set[str]
-) -> tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]:
+def _row(given: Any, path: str, names: _Names) -> _Row:
     if not isinstance(given, dict):
         raise RequestInvalidError(path, "a row is an object of columns and values")
-    row: dict[str, Any] = {}
-    left: dict[str, Any] = {}
-    media = media_of(columns)
-    notes: list[str] = []
-    for name, value in _flat(given, columns):
-        if name in columns:
-            row[name] = _VALUES[columns[name].kind](value, f"{path}.{name}")
-            notes += notes_on(columns[name], row[name])
-            if columns[name].kind is Kind.TEXT:
-                row[name] = row[name] and row[name][:LONGEST_TEXT]
-        elif name in keys:  # of features that are looked up
-            left[name] = value
+    row = _Row({}, {}, {}, [])
+    known = {**names.columns, **names.recipe.read}
+    media = media_of(known)
+    for name, value in _flat(given, known):
+        field = f"{path}.{name}"
+        read = names.recipe.read.get(name)
+        if read:
+            typed = key_as(read.type, value) if name in names.keys else value
+            row.inputs[name] = read_raw(read.type, typed, field)
+        if names.is_final(name):
+            _put(row, names.columns[name], value, field, uploaded=names.is_uploaded(name))
+        elif name in names.keys or read:
+            row.aside[name] = value
         elif name in media:
-            numbers, said = _described(name, value, f"{path}.{name}", columns)
-            row |= numbers
-            notes += said
-        elif name in aside:
-            left[name] = value
-            notes.append(f"{name} is left aside: the model does not use it")
+            _describe(row, name, value, field, names)
+        elif name in names.aside or name in names.recipe.made:
+            row.aside[name] = value
+            row.notes.append(f"{name} is left aside: the model does not use it")
         else:
-            near = get_close_matches(name[:MAXIMUM_SHOWN], [*columns, *aside, *keys], n=1)
+            near = get_close_matches(name[:MAXIMUM_SHOWN], names.all, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise RequestInvalidError(f"{path}.{_shown(name)}", f"is no column of the model{hint}")
-    if sum(len(value) for value in row.values() if isinstance(value, str)) > MAXIMUM_TEXT:
+    check_length(row.values, path)
+    return row
+
+
+def _put(row: _Row, column: Column, value: Any, field: str, *, uploaded: bool) -> None:
+    """Take a value of a column of the model; what was `uploaded` for it was trimmed."""
+    read = _VALUES[column.kind](value, field)
+    if uploaded and isinstance(read, str):
+        read = trimmed(read)
+    row.notes += notes_on(column, read)
+    if column.kind is Kind.TEXT and isinstance(read, str):
+        read = read[:LONGEST_TEXT]
+    row.values[column.name] = read
+
+
+def check_length(values: Mapping[str, Any], path: str) -> None:
+    """Refuse a row whose texts do not fit one capture message."""
+    if sum(len(value) for value in values.values() if isinstance(value, str)) > MAXIMUM_TEXT:
         raise RequestInvalidError(path, f"its texts have more than {MAXIMUM_TEXT:,} characters")
-    return row, tuple(notes), left
 
 
-def _flat(given: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[tuple[str, Any]]:
+def _flat(given: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The values of a row; those of an object by the names that ingestion gives them: outer.inner.
 
     Only as deep as any column's name goes.
@@ -178,29 +240,30 @@ def _flat(given: Mapping[str, Any], columns: Mapping[str, Column]) -> Iterator[t
             yield name, value
 
 
-def _described(
-    kind: str, value: Any, field: str, columns: Mapping[str, Column]
-) -> tuple[dict[str, float], list[str]]:
-    """The numbers of a picture or a recording that the model uses, and what is odd about them."""
+def _describe(row: _Row, kind: str, value: Any, field: str, names: _Names) -> None:
+    """Take the numbers of a picture or a recording that are used, and say what is odd there."""
     if value is None:
-        return {}, []
+        return
     if not isinstance(value, str):
-        _wrong(value, field, "a file as base64 text")
+        wrong(value, field, "a file as base64 text")
     try:
         found = describe(kind, value)
     except MediaRefusedError as error:
         raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
-    used = {name: number for name, number in found.items() if name in columns}
-    if len(used) < sum(name.startswith(f"{kind}.") for name in columns):
+    known = {*names.columns, *names.recipe.read} - {*names.recipe.made}
+    used = {name: number for name, number in found.items() if name in known}
+    if len(used) < sum(name.startswith(f"{kind}.") for name in known):
         # Their names say what numbers mean: the model learnt from others than are made now.
         raise RequestInvalidError(
             field, f"the model knows other numbers of an {kind} than are made now; train it anew"
         )
-    outside = sum(_outside(columns[name], number) for name, number in used.items())
-    if outside > MOST_OUTSIDE * len(used):
-        said = f"{outside} of the {len(used)} numbers that are used of it"
-        return used, [f"{kind}: {said} are outside of the range seen in training"]
-    return used, []
+    row.inputs |= {name: number for name, number in used.items() if name in names.recipe.read}
+    final = {name: number for name, number in used.items() if names.is_final(name)}
+    row.values |= final
+    outside = sum(_outside(names.columns[name], number) for name, number in final.items())
+    if outside > MOST_OUTSIDE * len(final):
+        said = f"{outside} of the {len(final)} numbers that are used of it"
+        row.notes.append(f"{kind}: {said} are outside of the range seen in training")
 
 
 def _shown(name: str) -> str:
@@ -209,90 +272,11 @@ def _shown(name: str) -> str:
     return short.encode("utf-8", "backslashreplace").decode()
 
 
-def _wrong(value: Any, field: str, wanted: str) -> NoReturn:
-    raise RequestInvalidError(field, f"{wanted} is needed, not {_said(value)}")
-
-
-def _said(value: Any) -> str:
-    names = {str: "text", bool: "true or false", list: "a list", dict: "an object"}
-    return names.get(type(value), "a number")
-
-
-def _number(value: Any, field: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, int | float):
-        _wrong(value, field, "a number")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise RequestInvalidError(
-            field, "NaN and Infinity are no numbers; leave it out or say null"
-        )
-    if abs(value) > LARGEST_NUMBER:
-        raise RequestInvalidError(field, f"the number is beyond ±{LARGEST_NUMBER:.4g}")
-    return float(value)
-
-
-def _category(value: Any, field: str) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        _wrong(value, field, "text")
-    if len(value) > MAXIMUM_TEXT:
-        raise RequestInvalidError(field, f"the text is longer than {MAXIMUM_TEXT:,} characters")
-    check_characters(value, field)
-    return value
-
-
-def _text(value: Any, field: str) -> str | None:
-    """A text; a list as the JSON text that ingestion makes of it."""
-    if value is None:
-        return None
-    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
-        value = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, str):
-        _wrong(value, field, "text")
-    check_characters(value, field)
-    return value
-
-
-def check_characters(text: str, field: str) -> None:
-    """Refuse half a character: it has no UTF-8, and neither graph nor Parquet can hold it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise RequestInvalidError(field, "the text holds half a character (a surrogate)") from None
-
-
-def read_moment(value: Any, field: str) -> date | None:
-    """A date or time from ISO 8601 text, as UTC if it has an offset.
-
-    Raises
-    ------
-    RequestInvalidError
-        If it is none.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        _wrong(value, field, "a date or time as ISO 8601 text")
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise RequestInvalidError(
-            field, "a date or time as ISO 8601 text is needed, like 2026-11-23T14:00:00"
-        ) from None
-
-
 _VALUES = {
-    Kind.NUMBER: _number,
-    Kind.CATEGORY: _category,
+    Kind.NUMBER: number_of,
+    Kind.CATEGORY: category_of,
     Kind.MOMENT: read_moment,
-    Kind.TEXT: _text,
+    Kind.TEXT: text_of,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evergreen.contracts.preparation_steps import AsOf, GroupAggregate, Step
 from evergreen.data.engine import identifier, one_value
+from evergreen.features.recipe import Anew, Elsewhere
 from evergreen.features.step_kinds.statistics import COUNTS, require_columns, statistic
 from evergreen.features.step_kinds.windows import Lookback, look_back
 from evergreen.features.workbench import (
@@ -14,6 +15,7 @@ from evergreen.features.workbench import (
     Workbench,
     declared,
     family,
+    made,
     require_free,
     require_same_kind,
 )
@@ -42,7 +44,7 @@ def _of_rows(bench: Workbench, table: Table, chosen: GroupAggregate) -> Change:
     named = ", ".join(f"'{name}'" for name in chosen.keys)
     groups = one_value(bench.connection, f"SELECT count(*) FROM ({query})")
     said = f"{bench.rows(table):,} rows become {groups:,}, one for each {named}"
-    return Change(query, notes=(said,), groups=True)
+    return Change(query, (Anew(),), notes=(said,), groups=True)
 
 
 def _of_reference(
@@ -86,7 +88,8 @@ def _of_reference(
         f"counts for it too"
         for name in times[:1]
     ]
-    return Change(f"SELECT rows.*, {added} FROM {joined}", report, tuple(notes))
+    does = Elsewhere(makes=made(*chosen.columns), reason=f"all of dataset '{dataset}' decides it")
+    return Change(f"SELECT rows.*, {added} FROM {joined}", (does,), report, tuple(notes))
 
 
 def _key(place: int) -> str:

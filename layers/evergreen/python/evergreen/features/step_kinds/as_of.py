@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from evergreen.contracts.preparation_steps import AsOf, Join
 from evergreen.data.engine import identifier
+from evergreen.features.recipe import Elsewhere
 from evergreen.features.workbench import (
     ROW,
     Change,
@@ -18,6 +19,7 @@ from evergreen.features.workbench import (
     Workbench,
     family,
     interval,
+    made,
     moment,
     require_same_kind,
     require_times,
@@ -57,7 +59,8 @@ def join_as_of(
         f"LEFT JOIN {source} AS reference ON reference.{row} = found.place"
     )
     report = _report(bench, table, reference, chosen, at, found)
-    return Change(query, report, _said(report, chosen.dataset))
+    does = Elsewhere(makes=made(*names.values()), reason="what was known at the time decides it")
+    return Change(query, (does,), report, _said(report, chosen.dataset))
 
 
 def require_comparable(table: Table, reference: Table, dataset: str, at: AsOf) -> None:

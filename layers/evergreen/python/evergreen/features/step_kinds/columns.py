@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier
-from evergreen.features.expressions import check_expression, probe_of
-from evergreen.features.workbench import Change, Table, Workbench, declared, listed
+from evergreen.features.expressions import check_expression, probe_of, reads_of_one_row
+from evergreen.features.recipe import Assigned, Elsewhere
+from evergreen.features.recipe_sql import with_column
+from evergreen.features.workbench import Change, Table, Workbench, declared, listed, made
 
 
 def derive(bench: Workbench, table: Table, step: Step) -> Change:
     """Add a column, or replace it, computed from those before it."""
     ((name, expression),) = declared(step.derive).items()
     check_expression(bench.connection, expression)
-    query = with_column(table, name, f"(\n{expression}\n)")
-    return Change(query, expression=expression, column=name, probe=probe_of(expression))
+    value = f"(\n{expression}\n)"
+    reads = reads_of_one_row(bench.connection, expression, table.columns)
+    does = (
+        Elsewhere(makes=made(name), reason="other rows decide it")
+        if reads is None
+        else Assigned(makes=made(name), expression=value, columns=reads)
+    )
+    query = with_column(identifier(table.name), table.columns, name, value)
+    return Change(query, (does,), expression=expression, column=name, probe=probe_of(expression))
 
 
 def drop(_bench: Workbench, table: Table, step: Step) -> Change:
@@ -21,7 +30,7 @@ def drop(_bench: Workbench, table: Table, step: Step) -> Change:
     dropped = declared(step.drop)
     table.require(dropped)
     kept = [name for name in table.columns if name not in dropped]
-    return Change(f"SELECT {listed(kept)} FROM {identifier(table.name)}")
+    return Change(f"SELECT {listed(kept)} FROM {identifier(table.name)}", ())
 
 
 def keep(bench: Workbench, table: Table, step: Step) -> Change:
@@ -31,11 +40,4 @@ def keep(bench: Workbench, table: Table, step: Step) -> Change:
     split = bench.project.preparation
     always = (bench.project.target, split.time, split.group)
     kept = [name for name in table.columns if name in wanted or name in always]
-    return Change(f"SELECT {listed(kept)} FROM {identifier(table.name)}")
-
-
-def with_column(table: Table, name: str, expression: str) -> str:
-    """The query that adds a column to a table, or replaces it in its place."""
-    computed = f"{expression} AS {identifier(name)}"
-    columns = f"* REPLACE ({computed})" if name in table.columns else f"*, {computed}"
-    return f"SELECT {columns} FROM {identifier(table.name)}"
+    return Change(f"SELECT {listed(kept)} FROM {identifier(table.name)}", ())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier
+from evergreen.features.recipe import Assigned
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.workbench import (
     Change,
@@ -13,6 +14,7 @@ from evergreen.features.workbench import (
     Workbench,
     declared,
     family,
+    made,
     require_free,
 )
 
@@ -57,4 +59,7 @@ def dates(bench: Workbench, table: Table, step: Step) -> Change:
             new[f"{name}_{part}"] = sql
     require_free(table, new)
     added = ", ".join(f"{sql} AS {identifier(column)}" for column, sql in new.items())
-    return Change(f"SELECT *, {added} FROM {identifier(table.name)}", column=name)
+    does = tuple(
+        Assigned(makes=made(column), expression=sql, columns=(name,)) for column, sql in new.items()
+    )
+    return Change(f"SELECT *, {added} FROM {identifier(table.name)}", does, column=name)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from evergreen.contracts.preparation_steps import Join, Step
 from evergreen.data.engine import identifier, one_value
+from evergreen.features.recipe import Matched
+from evergreen.features.recipe_sql import equal_keys, with_partner
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds.as_of import join_as_of
 from evergreen.features.workbench import (
@@ -13,6 +18,7 @@ from evergreen.features.workbench import (
     Table,
     Workbench,
     declared,
+    made,
     require_same_kind,
 )
 
@@ -31,38 +37,41 @@ def join(bench: Workbench, table: Table, step: Step) -> Change:
         change = join_as_of(bench, table, reference, chosen, names, chosen.as_of)
     else:
         change = _by_equal_keys(bench, table, reference, chosen, names)
-    return Change(change.query, change.join, (*notes, *change.notes))
+    return replace(change, notes=(*notes, *change.notes))
 
 
 def _by_equal_keys(
     bench: Workbench, table: Table, reference: Table, chosen: Join, names: dict[str, str]
 ) -> Change:
     """The first of the reference rows with the same key is the partner."""
-    keys = ", ".join(identifier(name) for name in chosen.keys.values())
-    source = identifier(reference.name)
-    unique = (
-        f"SELECT * FROM {source} "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {identifier(ROW)}) = 1"
-    )
-    equal = " AND ".join(
-        f"rows.{identifier(left)} = reference.{identifier(right)}"
-        for left, right in chosen.keys.items()
-    )
-    added = "".join(
-        f", reference.{identifier(column)} AS {identifier(name)}" for column, name in names.items()
-    )
-    report = _report(bench, table, reference, chosen, equal)
-    query = (
-        f"SELECT rows.*{added} FROM {identifier(table.name)} AS rows "
-        f"LEFT JOIN ({unique}) AS reference ON {equal}"
-    )
+    keys = tuple(chosen.keys.items())
+    unique = first_of_each(reference.name, chosen.keys.values())
+    added = {name: column for column, name in names.items()}
+    report = _report(bench, table, reference, chosen, equal_keys(keys))
+    query = with_partner(identifier(table.name), f"({unique})", keys, added)
     notes = []
     if report.duplicate_keys:
         notes.append(
             f"{report.duplicate_keys:,} rows of dataset '{chosen.dataset}' have a key that an "
             "earlier row has: the first counts"
         )
-    return Change(query, report, tuple(notes))
+    does = Matched(
+        makes=made(*names.values()),
+        dataset=chosen.dataset,
+        table=reference.name,
+        keys=tuple(chosen.keys.items()),
+        sources=tuple((name, column) for column, name in names.items()),
+    )
+    return Change(query, (does,), report, tuple(notes))
+
+
+def first_of_each(table: str, keys: Iterable[str]) -> str:
+    """The query for a reference table with the first row, in its order, of each key."""
+    columns = ", ".join(identifier(name) for name in keys)
+    return (
+        f"SELECT * FROM {identifier(table)} "
+        f"QUALIFY row_number() OVER (PARTITION BY {columns} ORDER BY {identifier(ROW)}) = 1"
+    )
 
 
 def _report(

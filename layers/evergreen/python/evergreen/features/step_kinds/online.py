@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from evergreen.contracts.preparation_steps import Step
 from evergreen.features.offline_aggregates import Source, aggregates_query
-from evergreen.features.workbench import ROW, Change, Table, Workbench, declared
+from evergreen.features.recipe import LookedUp
+from evergreen.features.workbench import ROW, Change, Table, Workbench, declared, made
 
 
 def features(bench: Workbench, table: Table, step: Step) -> Change:
@@ -19,4 +20,10 @@ def features(bench: Workbench, table: Table, step: Step) -> Change:
         Source(events.name, events.columns),
         ROW,
     )
-    return Change(query, notes=notes)
+    does = LookedUp(
+        makes=made(*(each.name for each in definition.aggregates)),
+        feature=name,
+        entity=definition.entity,
+        at=definition.at,
+    )
+    return Change(query, (does,), notes=notes)

@@ -13,7 +13,7 @@ def filter_rows(bench: Workbench, table: Table, step: Step) -> Change:
     expression = declared(step.filter)
     check_expression(bench.connection, expression)
     query = f"SELECT * FROM {identifier(table.name)} WHERE (\n{expression}\n)"
-    return Change(query, expression=expression, probe=probe_of(expression))
+    return Change(query, (), expression=expression, probe=probe_of(expression))
 
 
 def deduplicate(_bench: Workbench, table: Table, step: Step) -> Change:
@@ -30,5 +30,6 @@ def deduplicate(_bench: Workbench, table: Table, step: Step) -> Change:
     keys = ", ".join(identifier(name) for name in columns) or "true"
     return Change(
         f"SELECT * FROM {identifier(table.name)} "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1"
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) = 1",
+        (),
     )

@@ -7,6 +7,7 @@ import duckdb
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier, one_value
 from evergreen.features.expressions import check_query, explained
+from evergreen.features.recipe import Anew
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.workbench import ROW, ROWS, Change, Table, Workbench, declared
 
@@ -52,6 +53,7 @@ def sql(bench: Workbench, table: Table, step: Step) -> Change:
     )
     return Change(
         query,
+        (Anew(),),
         expression=chosen.query,
         # The hash needs every value, so that the engine leaves none uncomputed.
         probe=lambda rows: selected(rows, "max(hash(selected))"),

@@ -10,8 +10,9 @@ import duckdb
 
 from evergreen.contracts.preparation_steps import Fill, Step
 from evergreen.data.engine import identifier, literal, one_value
+from evergreen.features.recipe import Assigned
+from evergreen.features.recipe_sql import with_column
 from evergreen.features.refusal import PreparationRefusedError
-from evergreen.features.step_kinds.columns import with_column
 from evergreen.features.workbench import (
     ROW,
     Change,
@@ -20,6 +21,7 @@ from evergreen.features.workbench import (
     declared,
     family,
     interval,
+    made,
     moment,
     require_times,
 )
@@ -33,9 +35,11 @@ def fill(bench: Workbench, table: Table, step: Step) -> Change:
     """Put a constant, or the value before in time, where a column has none."""
     ((name, how),) = declared(step.fill).items()
     table.require([name])
+    does: tuple[Assigned, ...] = ()
     if how.previous_in is None:
         filled = f"coalesce({identifier(name)}, {_constant(bench, table, name, how)})"
-        query = with_column(table, name, filled)
+        query = with_column(identifier(table.name), table.columns, name, filled)
+        does = (Assigned(makes=made(name), expression=filled, columns=(name,)),)
     else:
         query = _from_before(table, name, how, how.previous_in)
     missing = _missing(bench, f"SELECT {identifier(name)} AS v FROM {identifier(table.name)}")
@@ -43,7 +47,10 @@ def fill(bench: Workbench, table: Table, step: Step) -> Change:
     notes = [f"{missing - left:,} missing values of '{name}' are filled"]
     if left:
         notes.append(f"{left:,} have no value before them and stay missing")
-    return Change(query, notes=("; ".join(notes),), column=name)
+    said = ["; ".join(notes)]
+    if how.previous_in is not None:
+        said.append(f"a row that is asked has none before it: without a '{name}' it has none")
+    return Change(query, does, notes=tuple(said), column=name)
 
 
 def _constant(bench: Workbench, table: Table, name: str, how: Fill) -> str:
@@ -124,9 +131,11 @@ def clip(bench: Workbench, table: Table, step: Step) -> Change:
         bench.connection,
         f"SELECT count(*) FROM {identifier(table.name)} WHERE {' OR '.join(beyond)}",
     )
-    query = with_column(table, name, f"CASE{cases} ELSE {value} END")
+    bounded = f"CASE{cases} ELSE {value} END"
+    query = with_column(identifier(table.name), table.columns, name, bounded)
+    does = Assigned(makes=made(name), expression=bounded, columns=(name,))
     notes = (f"{clipped:,} values of '{name}' are clipped",) if clipped else ()
-    return Change(query, notes=notes, column=name)
+    return Change(query, (does,), notes=notes, column=name)
 
 
 def _number(bound: float) -> str:

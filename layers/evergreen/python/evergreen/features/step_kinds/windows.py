@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from evergreen.contracts.preparation_steps import Aggregate, Step, Window
 from evergreen.data.engine import identifier, one_value
+from evergreen.features.recipe import Elsewhere
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds.statistics import require_columns, statistic
 from evergreen.features.workbench import (
@@ -24,6 +25,7 @@ from evergreen.features.workbench import (
     declared,
     family,
     interval,
+    made,
     moment,
     require_free,
     require_same_kind,
@@ -92,7 +94,8 @@ def look_back(bench: Workbench, table: Table, back: Lookback) -> Change:
         f"SELECT rows.*, {added} FROM {identifier(table.name)} AS rows "
         f"LEFT JOIN ({found}) AS found ON found.asks = rows.{identifier(ROW)}"
     )
-    return Change(query, _report(bench, table, back, found))
+    does = Elsewhere(makes=made(*back.columns), reason="other rows decide it")
+    return Change(query, (does,), _report(bench, table, back, found))
 
 
 def _check(bench: Workbench, table: Table, back: Lookback) -> None:
