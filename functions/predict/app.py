@@ -91,6 +91,13 @@ def served(model: str) -> Served:
     return _graphs[model]
 
 
+def lookups_of(project: str, champion: Served) -> Lookups | None:
+    """Where the champion's features are looked up, as of now; None if it has none."""
+    if not champion.signature.lookups:
+        return None
+    return Lookups(project, DynamoEventStore(settings["FEATURE_TABLE"]), datetime.now(UTC))
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """POST /projects/{project}/predict."""
     project = event["pathParameters"]["project"]
@@ -99,10 +106,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         champion = served(alias["model"])
         keys = alias.get("keys", ())
         request = read_request(event.get("body") or "", champion.signature.aside(keys))
-        if champion.signature.lookups or champion.signature.recipe:
-            store = DynamoEventStore(settings["FEATURE_TABLE"])
-            lookups = Lookups(project, store, datetime.now(UTC))
-            request = complete(request, champion.signature, lookups, lambda: champion.engine)
+        request = complete(
+            request, champion.signature, lookups_of(project, champion), lambda: champion.engine
+        )
     except NotServedError as error:
         return problem(404, str(error))
     except RequestInvalidError as error:

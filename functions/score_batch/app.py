@@ -94,8 +94,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
             request = read_request(
                 json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
             )
-            if signature.lookups or signature.recipe:
-                request = complete(request, signature, lookups, engine)
+            request = complete(request, signature, lookups, engine)
         except RequestInvalidError as error:
             raise RequestInvalidError(
                 error.field, f"{error.problem} (rows count from 0 after row {len(scored)})"

@@ -121,7 +121,7 @@ def encode_table(
     connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[Column, ...]
 ) -> Columnar:
     """Encode a table in its order; columns of numbers, then parts of moments, then categories."""
-    numbers = [float32_number(each.name) for each in columns if each.kind is Kind.NUMBER]
+    numbers = [_number(each.name) for each in columns if each.kind is Kind.NUMBER]
     moments = [identifier(each.name) for each in columns if each.kind is Kind.MOMENT]
     numbers += [PARTS[part].replace("{v}", each) for each in moments for part in MOMENT_PARTS]
     categories = [each.name for each in columns if each.kind is Kind.CATEGORY]
@@ -148,7 +148,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def float32_number(name: str) -> str:
+def _number(name: str) -> str:
     """A number that float32 can hold: what is beyond becomes the greatest, never infinity."""
     value = f"CAST({identifier(name)} AS DOUBLE)"
     return f"CASE WHEN {value} IS NOT NULL THEN greatest(least({value}, {LARGEST}), -{LARGEST}) END"

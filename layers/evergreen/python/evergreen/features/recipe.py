@@ -246,9 +246,9 @@ class Recipe:
             needed -= here
             needed |= {*mine.reads}
         finished = {
-            name: len(kept) - place
-            for name, place in last.items()
-            if name in self.wanted and name not in lost
+            name: len(kept) - last[name]
+            for name in self.wanted
+            if name in last and name not in lost
         }
         engine = (each for each in kept if isinstance(each, Assigned | Matched))
         read = {name for each in engine for name in each.reads}
