@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from bench import ingestion, local_cloud, online
+from bench import ingestion, local_cloud, online, steps
 from bench.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[Console], list[Figure]]] = {
     "journey": local_cloud.measure,
     "ingestion": ingestion.measure,
     "online": online.measure,
+    "steps": steps.measure,
 }
 
 

@@ -132,9 +132,9 @@ def engine_of(model: str, signature: Signature) -> StepEngine:
 
 
 def types_of(signature: Signature) -> dict[str, ColumnType]:
-    """How the columns of uploads were read for training: one file alone may look otherwise."""
+    """Columns that hold text in uploads: in one file alone, codes of digits look like numbers."""
     given = signature.recipe.given if signature.recipe else ()
-    return {each.name: each.type for each in given if each.type}
+    return {each.name: "text" for each in given if each.type == "text"}
 
 
 def id_of(row: dict[str, Any], place: int) -> str:

@@ -181,6 +181,17 @@ def test_predictions_need_a_key_and_the_console_needs_iam(expanded: Expanded) ->
             assert wanted in [name for need in method["security"] for name in need], path
 
 
+def test_what_answers_with_steps_has_their_engine_beside_it(expanded: Expanded) -> None:
+    functions = of_type(expanded, "AWS::Lambda::Function")
+    layers = {
+        name: {layer["Ref"].rstrip("0123456789abcdef") for layer in properties["Layers"]}
+        for name, properties in functions.items()
+    }
+    assert "DataLayer" in layers["PredictFunction"]
+    # Together they are within Lambda's size: `tests/sam/test_build.py` weighs every function.
+    assert layers["PredictFunction"] == layers["ScoreBatchFunction"]
+
+
 def test_every_parameter_is_explained_and_bounded(expanded: Expanded) -> None:
     bounds = {"AllowedPattern", "AllowedValues", "MinValue"}
     for name, parameter in expanded.template["Parameters"].items():

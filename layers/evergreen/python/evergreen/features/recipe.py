@@ -271,24 +271,37 @@ class Recipe:
         return lost
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON values."""
+        """As JSON values, without `columns`: small, because uploads may have thousands."""
         names = {kind: name for name, kind in ACTIONS.items()}
+        given: dict[str, list[str]] = {}
+        for each in self.given:
+            given.setdefault(each.type or "", []).append(each.name)
         return {
-            **asdict(self),
-            "given": [[each.name, each.type] for each in self.given],
+            "given": given,
             "actions": [{"does": names[type(each)], **asdict(each)} for each in self.actions],
+            "also": list(self.also),
+            "after": self.after,
         }
 
     @staticmethod
-    def from_plain(plain: Mapping[str, Any]) -> Recipe:
-        """Read what `to_plain` gave, before or after JSON."""
+    def from_plain(plain: Mapping[str, Any], columns: Iterable[str]) -> Recipe:
+        """Read what `to_plain` gave of a recipe for `columns`."""
         return Recipe(
-            given=tuple(Field(name, kind) for name, kind in plain["given"]),
+            given=in_order(
+                Field(name, kind or None)
+                for kind, names in plain["given"].items()
+                for name in names
+            ),
             actions=tuple(_action(each) for each in plain["actions"]),
-            columns=tuple(plain["columns"]),
+            columns=tuple(columns),
             also=tuple(plain["also"]),
             after=plain["after"],
         )
+
+
+def in_order(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Columns by type and name, as a recipe holds those that rows are asked with."""
+    return tuple(sorted(fields, key=lambda each: (each.type or "", each.name)))
 
 
 def _only(action: Some, names: set[str]) -> Some:

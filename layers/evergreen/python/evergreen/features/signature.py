@@ -135,6 +135,7 @@ class Signature:
     def from_json(text: str | bytes) -> Signature:
         """Read what `to_json` wrote."""
         plain: dict[str, Any] = json.loads(text)
+        recipe, names = plain.get("recipe"), (column["name"] for column in plain["columns"])
         return Signature(
             target=plain["target"],
             task=Task(plain["task"]),
@@ -155,5 +156,5 @@ class Signature:
             ignored=tuple((name, reason) for name, reason in plain["ignored"]),
             lookups=tuple(Definition.from_plain(each) for each in plain.get("lookups", ())),
             # Models from before recipes have none.
-            recipe=Recipe.from_plain(plain["recipe"]) if plain.get("recipe") else None,
+            recipe=Recipe.from_plain(recipe, names) if recipe else None,
         )

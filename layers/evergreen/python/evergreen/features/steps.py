@@ -12,7 +12,7 @@ from evergreen.data.engine import identifier
 from evergreen.data.parquet_columns import column_type
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
-from evergreen.features.recipe import Action, Anew, Elsewhere, Field, Recipe
+from evergreen.features.recipe import Action, Anew, Elsewhere, Field, Recipe, in_order
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds.aggregates import aggregate
 from evergreen.features.step_kinds.columns import derive, drop, keep
@@ -68,7 +68,7 @@ class Prepared:
 
 def run_steps(bench: Workbench, table: Table) -> Prepared:
     """Run the project's steps one after the other; raises PreparationRefusedError."""
-    done = Prepared(table, Recipe(given=_fields(table, table.columns)))
+    done = Prepared(table, Recipe(given=in_order(_fields(table, table.columns))))
     for number, declared in enumerate(bench.project.preparation.steps, start=1):
         before = bench.rows(done.table)
         for step in _single(declared):
@@ -126,7 +126,7 @@ def _with_step(
     actions: list[Action] = []
     for each in change.serving:
         if isinstance(each, Anew):
-            return Recipe(given=_fields(new, new.columns), after=number)
+            return Recipe(given=in_order(_fields(new, new.columns)), after=number)
         there = _fields(new, (name for name in each.names if name in new.columns))
         actions.append(replace(each, step=number, kind=kind, makes=there))
     told = {*old.columns, *(name for each in actions for name in each.names)}

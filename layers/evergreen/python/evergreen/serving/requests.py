@@ -186,7 +186,7 @@ def _row(given: Any, path: str, names: _Names) -> _Row:
     row = _Row({}, {}, {}, [])
     known = {**names.columns, **names.recipe.read}
     media = media_of(known)
-    for name, value in _flat(given, known):
+    for name, value in _flat(given, {**known, **names.recipe.fields}):
         field = f"{path}.{name}"
         read = names.recipe.read.get(name)
         if read:

@@ -103,6 +103,8 @@ class StepEngine:
         """
         try:
             return self._run(query, types, rows, columns)
+        except (duckdb.FatalException, duckdb.InternalException):
+            raise  # the engine's own fault, not that of a row
         except duckdb.Error as error:
             raise self._blamed(query, types, rows, error) from error
 
