@@ -18,10 +18,8 @@ from evergreen.features.signature import Signature
 from evergreen.registry.identity import graph_key, model_file_key, model_reference_key
 from evergreen.serving.answers import answers
 from evergreen.serving.captures import capture_messages
-from evergreen.serving.completion import complete, recipe_of
 from evergreen.serving.graph import ServingGraph
-from evergreen.serving.lookups import Lookups
-from evergreen.serving.requests import RequestInvalidError, read_request
+from evergreen.serving.requests import PredictRequest, RequestInvalidError, read_request
 
 if TYPE_CHECKING:
     from evergreen.serving.step_engine import StepEngine
@@ -49,6 +47,7 @@ class Served:
     @cached_property
     def engine(self) -> "StepEngine":
         """What does the model's steps: started, and its library imported, when first needed."""
+        from evergreen.serving.completion import recipe_of
         from evergreen.serving.step_engine import StepEngine
 
         lake, recipe = S3Lake(settings["LAKE_BUCKET"]), recipe_of(self.signature)
@@ -91,11 +90,21 @@ def served(model: str) -> Served:
     return _graphs[model]
 
 
-def lookups_of(project: str, champion: Served) -> Lookups | None:
-    """Where the champion's features are looked up, as of now; None if it has none."""
-    if not champion.signature.lookups:
-        return None
-    return Lookups(project, DynamoEventStore(settings["FEATURE_TABLE"]), datetime.now(UTC))
+def completed(request: PredictRequest, project: str, champion: Served) -> PredictRequest:
+    """The request with what the model's steps make of it, and its features, as of now.
+
+    What it takes is imported when first needed: most models start without.
+    """
+    signature = champion.signature
+    if not signature.lookups and not (signature.recipe and signature.recipe.actions):
+        return request
+    from evergreen.serving.completion import complete
+    from evergreen.serving.lookups import Lookups
+
+    lookups = None
+    if signature.lookups:
+        lookups = Lookups(project, DynamoEventStore(settings["FEATURE_TABLE"]), datetime.now(UTC))
+    return complete(request, signature, lookups, lambda: champion.engine)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -106,9 +115,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         champion = served(alias["model"])
         keys = alias.get("keys", ())
         request = read_request(event.get("body") or "", champion.signature.aside(keys))
-        request = complete(
-            request, champion.signature, lookups_of(project, champion), lambda: champion.engine
-        )
+        request = completed(request, project, champion)
     except NotServedError as error:
         return problem(404, str(error))
     except RequestInvalidError as error:

@@ -8,8 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen.features.recipe import Field, Recipe
+from evergreen.features.signature import Signature, Task
 from evergreen.serving.requests import MAXIMUM_BYTES, MAXIMUM_ROWS
-from functions.score_batch.app import chunks, id_of
+from functions.score_batch.app import chunks, id_of, types_of
 
 
 @given(lengths=st.lists(st.sampled_from([1, 500_000, 2_500_000]), max_size=20))
@@ -38,3 +40,10 @@ def test_a_row_is_called_by_its_id_a_file_by_its_path_and_all_others_by_their_pl
         assert id_of(picture, 3) == "cat/1.png"
         assert picture == {name: 0.5}
         assert id_of({"file": "x" * 201, name: 0.5}, 3) == "3"
+
+
+def test_codes_of_digits_are_read_as_the_text_that_they_are_in_uploads() -> None:
+    given = (Field("seats", "integer"), Field("code", "text"), Field("made of it", None))
+    model = Signature("y", Task.REGRESSION, (), recipe=Recipe(given))
+    assert types_of(model) == {"code": "text"}
+    assert types_of(model.prepared) == {}

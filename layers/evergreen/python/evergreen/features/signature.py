@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evergreen.contracts.feature_definition import Definition
-from evergreen.features.recipe import Recipe
+
+if TYPE_CHECKING:
+    from evergreen.features.recipe import Recipe
 
 
 class Kind(StrEnum):
@@ -135,7 +137,6 @@ class Signature:
     def from_json(text: str | bytes) -> Signature:
         """Read what `to_json` wrote."""
         plain: dict[str, Any] = json.loads(text)
-        recipe, names = plain.get("recipe"), (column["name"] for column in plain["columns"])
         return Signature(
             target=plain["target"],
             task=Task(plain["task"]),
@@ -156,5 +157,12 @@ class Signature:
             ignored=tuple((name, reason) for name, reason in plain["ignored"]),
             lookups=tuple(Definition.from_plain(each) for each in plain.get("lookups", ())),
             # Models from before recipes have none.
-            recipe=Recipe.from_plain(recipe, names) if recipe else None,
+            recipe=_recipe(plain["recipe"], plain["columns"]) if plain.get("recipe") else None,
         )
+
+
+def _recipe(plain: dict[str, Any], columns: Sequence[dict[str, Any]]) -> Recipe:
+    # Imported when the first one is read: `predict` starts without.
+    from evergreen.features.recipe import Recipe
+
+    return Recipe.from_plain(plain, [column["name"] for column in columns])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evergreen.data.schema import ColumnType
 from evergreen.features.online_values import key_text
 from evergreen.serving.cells import number_of, read_moment, text_of, wrong
 from evergreen.serving.request_error import RequestInvalidError
+
+if TYPE_CHECKING:
+    from evergreen.data.schema import ColumnType
 
 LARGEST_WHOLE = 2**63
 

@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from evergreen.features.encoding import Encoded, encode
-from evergreen.features.recipe import Recipe
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT, terms_of
 from evergreen.media.damage import MediaRefusedError
@@ -59,57 +58,45 @@ class PredictRequest:
     inputs: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True)
 class _Names:
     """What the columns of a request may be called.
 
     `columns` of the model; `aside` is not used by it; `keys` of features that are looked up;
-    `recipe` has the columns that were uploaded.
+    `given` are those of uploads, `made` by steps, `read` by steps, `reshaped` by them.
     """
 
-    columns: Mapping[str, Column]
-    aside: frozenset[str]
-    keys: frozenset[str]
-    recipe: Recipe
-
-    @staticmethod
-    def of(signature: Signature) -> _Names:
-        recipe = signature.recipe or NOTHING_MADE
-        return _Names(
-            columns={column.name: column for column in signature.columns},
-            aside=frozenset(
-                {name for name, _ in signature.ignored} | {signature.target} | {*recipe.fields}
-            ),
-            keys=frozenset(
-                name for each in signature.lookups for name in (each.entity, each.at) if name
-            ),
-            recipe=recipe,
-        )
+    def __init__(self, signature: Signature) -> None:
+        recipe = signature.recipe
+        self.columns = {column.name: column for column in signature.columns}
+        self.keys = {name for each in signature.lookups for name in (each.entity, each.at) if name}
+        self.given: Mapping[str, Any] = recipe.fields if recipe else {}
+        self.made: Mapping[str, Any] = recipe.made if recipe else {}
+        self.read = recipe.read if recipe else {}
+        self.reshaped = recipe.reshaped if recipe else frozenset()
+        self.trimmed = recipe is not None and not recipe.after
+        self.aside = {*dict(signature.ignored), signature.target, *self.given}
 
     @property
     def all(self) -> list[str]:
-        return list(dict.fromkeys([*self.columns, *self.aside, *self.keys, *self.recipe.made]))
+        return list(dict.fromkeys([*self.columns, *self.aside, *self.keys, *self.made]))
 
     def is_uploaded(self, name: str) -> bool:
         """Whether values of this name are those of uploads, as far as that is told."""
-        return name in self.recipe.fields and not self.recipe.after
+        return self.trimmed and name in self.given
 
     def is_final(self, name: str) -> bool:
         """Whether a value by this name is that of the model's column."""
-        return name in self.columns and name not in self.recipe.reshaped
+        return name in self.columns and name not in self.reshaped
 
 
-NOTHING_MADE = Recipe()
-
-
-@dataclass
 class _Row:
     """A row as it is read; see PredictRequest."""
 
-    values: dict[str, Any]
-    inputs: dict[str, Any]
-    aside: dict[str, Any]
-    notes: list[str]
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.inputs: dict[str, Any] = {}
+        self.aside: dict[str, Any] = {}
+        self.notes: list[str] = []
 
 
 def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
@@ -129,7 +116,7 @@ def read_request(body: str | bytes, signature: Signature) -> PredictRequest:
         raise RequestInvalidError(
             "rows", f"{len(given):,} rows; at most {MAXIMUM_ROWS:,} are taken"
         )
-    names = _Names.of(signature)
+    names = _Names(signature)
     read = [_row(row, f"rows[{i}]", names) for i, row in enumerate(given)]
     rows = tuple(row.values for row in read)
     return PredictRequest(
@@ -183,12 +170,12 @@ def _ids(given: Any, rows: int) -> tuple[str, ...] | None:
 def _row(given: Any, path: str, names: _Names) -> _Row:
     if not isinstance(given, dict):
         raise RequestInvalidError(path, "a row is an object of columns and values")
-    row = _Row({}, {}, {}, [])
-    known = {**names.columns, **names.recipe.read}
+    row = _Row()
+    known = {**names.columns, **names.read}
     media = media_of(known)
-    for name, value in _flat(given, {**known, **names.recipe.fields}):
+    for name, value in _flat(given, {**known, **names.given}):
         field = f"{path}.{name}"
-        read = names.recipe.read.get(name)
+        read = names.read.get(name)
         if read:
             typed = key_as(read.type, value) if name in names.keys else value
             row.inputs[name] = read_raw(read.type, typed, field)
@@ -198,7 +185,7 @@ def _row(given: Any, path: str, names: _Names) -> _Row:
             row.aside[name] = value
         elif name in media:
             _describe(row, name, value, field, names)
-        elif name in names.aside or name in names.recipe.made:
+        elif name in names.aside or name in names.made:
             row.aside[name] = value
             row.notes.append(f"{name} is left aside: the model does not use it")
         else:
@@ -250,14 +237,14 @@ def _describe(row: _Row, kind: str, value: Any, field: str, names: _Names) -> No
         found = describe(kind, value)
     except MediaRefusedError as error:
         raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
-    known = {*names.columns, *names.recipe.read} - {*names.recipe.made}
+    known = {*names.columns, *names.read} - {*names.made}
     used = {name: number for name, number in found.items() if name in known}
     if len(used) < sum(name.startswith(f"{kind}.") for name in known):
         # Their names say what numbers mean: the model learnt from others than are made now.
         raise RequestInvalidError(
             field, f"the model knows other numbers of an {kind} than are made now; train it anew"
         )
-    row.inputs |= {name: number for name, number in used.items() if name in names.recipe.read}
+    row.inputs |= {name: number for name, number in used.items() if name in names.read}
     final = {name: number for name, number in used.items() if names.is_final(name)}
     row.values |= final
     outside = sum(_outside(names.columns[name], number) for name, number in final.items())
