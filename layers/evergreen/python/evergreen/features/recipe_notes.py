@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evergreen.features.recipe import Elsewhere, Recipe
+from evergreen.features.recipe import Assigned, Elsewhere, Matched, Recipe
 
 
 def notes_on_serving(recipe: Recipe) -> list[str]:
@@ -15,7 +15,12 @@ def notes_on_serving(recipe: Recipe) -> list[str]:
             f"when the model is asked, rows have the columns as they are after step {recipe.after}"
         )
     lost = recipe.plan(frozenset()).lost
-    made = {name for action in recipe.actions for name in action.names}
+    made = {
+        name
+        for action in recipe.actions
+        if isinstance(action, Assigned | Matched)
+        for name in action.names
+    }
     computed = [name for name in recipe.columns if name in made and name not in lost]
     if computed:
         notes.append(f"when the model is asked, {_named(computed)} are computed as here")

@@ -49,7 +49,7 @@ def fill(bench: Workbench, table: Table, step: Step) -> Change:
         notes.append(f"{left:,} have no value before them and stay missing")
     said = ["; ".join(notes)]
     if how.previous_in is not None:
-        said.append(f"a row that is asked has none before it: without a '{name}' it has none")
+        said.append(f"when the model is asked, a missing '{name}' stays so: no row is before")
     return Change(query, does, notes=tuple(said), column=name)
 
 
