@@ -129,7 +129,8 @@ class StepEngine:
             *([row.get(name) for row in rows] for name in query.reads),
         ]
         result = self._connection.execute(self._statement(sql), values)
-        described = [str(kind) for _, kind, *_ in result.description or ()]
+        # Asked for only where it is needed: the engine takes long to describe a result.
+        described = (result.description or ())[1:] if query.carried else ()
         # Sorted here: with an order, the engine plans a fifth longer.
         _, *made = zip(*sorted(result.fetchall(), key=itemgetter(0)), strict=True)
         first, second = len(query.carried), len(query.carried) + len(query.finished)
@@ -146,7 +147,10 @@ class StepEngine:
                 each: [there is None for there in column]
                 for each, column in zip(matched, made[second:], strict=True)
             },
-            types=dict(zip(query.carried, described[1:], strict=False)),
+            types={
+                name: str(kind)
+                for name, (_, kind, *_) in zip(query.carried, described, strict=False)
+            },
         )
 
     def _statement(self, sql: str) -> duckdb.Statement:
