@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from evergreen.contracts.section import STRICT, ColumnName, Duration
+from evergreen.contracts.duration import Duration
+from evergreen.contracts.section import STRICT, ColumnName
 
 ColumnType = Literal["number", "integer", "boolean", "text", "date", "timestamp"]
 Severity = Literal["refuse", "quarantine", "warn"]
