@@ -193,7 +193,7 @@ def _one_by_one(bench: Workbench, back: Lookback, sequence: str) -> str:
     if pairs > MOST_PAIRS:
         raise PreparationRefusedError(
             f"it would look at {pairs:,} earlier rows one by one, and {MOST_PAIRS:,} are the "
-            "most; shorten 'within'"
+            f"most; {'shorten' if back.within else 'declare'} 'within'"
         )
     named = "".join(f", {key}" for key in keys)
     joined = "".join(f" AND a.{key} = c.{key}" for key in keys)
