@@ -155,7 +155,7 @@ class DescribedRows:
                 text = f"left({cell(field.column, part.schema)}, {LONGEST_TEXT})"
                 numbers = ", ".join(map(str, wanted))
                 rows_found = connection.execute(
-                    f"SELECT r, {text} FROM {_numbered(part)} WHERE r IN ({numbers})"
+                    f"SELECT r, {text} FROM {_numbered(part, [field])} WHERE r IN ({numbers})"
                 ).fetchall()
                 found |= {(part.first + row) // self.step: said for row, said in rows_found}
         return found
@@ -195,17 +195,21 @@ def _every(step: int, parts: Sequence[Part], fields: Sequence[Field]) -> str:
         taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
         source = parquet([part.path])
         if step > 1:
-            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
+            source = f"{_numbered(part, fields)} WHERE (r + {part.first}) % {step} = 0"
         selects.append(f"SELECT {taken} FROM {source}")
     return " UNION ALL ".join(selects)
 
 
-def _numbered(part: Part) -> str:
-    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden."""
+def _numbered(part: Part, fields: Sequence[Field]) -> str:
+    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden.
+
+    Only with what it has of some fields: to name a thousand columns takes longer than to read one.
+    """
     hidden = part.schema.column("file_row_number")
     number = "row_number() OVER () - 1" if hidden else "file_row_number"
-    kept = ", ".join(identifier(column.name) for column in part.schema.columns)
-    return f"(SELECT {kept}, {number} AS r FROM {parquet([part.path])})"
+    there = (part.schema.column(field.column.name) for field in fields)
+    kept = "".join(f"{identifier(column.name)}, " for column in there if column)
+    return f"(SELECT {kept}{number} AS r FROM {parquet([part.path])})"
 
 
 def _step(rows: int, columns: int) -> int:

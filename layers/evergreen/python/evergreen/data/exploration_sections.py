@@ -33,7 +33,7 @@ def target_section(profile: Profile) -> str:
         key=lambda each: -each.relation.strength if each.relation else 0.0,
     )
     ranking = "".join(
-        f'<tr><th scope="row">{escape(short_name(each.name, 34))}</th>'
+        f'<tr><th scope="row" title="{escape(each.name)}">{escape(short_name(each.name, 20))}</th>'
         f'<td><span class="share"><i style="--w:{each.relation.strength * 100:.0f}%"></i>'
         f"{each.relation.strength:.2f}</span></td></tr>"
         for each in related[:MOST_RELATIONS]
@@ -94,7 +94,7 @@ def gap_section(profile: Profile) -> str:
     if not gappy:
         return '<p class="calm">Every row has a value in every column.</p>'
     rows = "".join(
-        f'<tr><th scope="row">{escape(short_name(each.name, 34))}</th>'
+        f'<tr><th scope="row" title="{escape(each.name)}">{escape(short_name(each.name, 20))}</th>'
         f'<td><span class="miss"><i style="--w:{each.nulls / profile.rows * 100:.0f}%"></i>'
         f"{each.nulls / profile.rows:.1%}</span></td><td>{each.nulls:,}</td></tr>"
         for each in gappy[:MOST_GAPS]
