@@ -1,22 +1,36 @@
-"""Find work that was begun and never finished; send it again, or give it up and say so."""
+"""Find what nothing else wakes: work that was begun and never finished, waivers that are over."""
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
 
 from evergreen.cloud.clients import client
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
-from evergreen.contracts.facts import WorkResent
+from evergreen.contracts.data_section import Waiver
+from evergreen.contracts.facts import WaiverEnded, WorkResent
+from evergreen.data.waivers import Waivers
 from evergreen.registry.derivations import MAXIMUM_ATTEMPTS
+from evergreen.registry.identity import digest_of
 from evergreen.registry.ports import Record
 
 AGAIN_SECONDS = 900
+
+ENDED = "WAIVERENDED"
+"""The kind of record that says that the end of a waiver was said."""
 
 stage = Stage("sweep", lease_seconds=180)
 
 
 def take(message: Message) -> None:
-    """Look through all work whose lease ran out."""
+    """Look through all work whose lease ran out, and through the waivers of all projects."""
     for record in stage.table.overdue(now().timestamp()):
         resend(message, record)
+    for project in stage.catalogue.projects():
+        file = stage.catalogue.project_file(project)
+        for dataset, declared in (file.data if file else {}).items():
+            for waiver in Waivers.at(declared, now()).over:
+                say_ended(message, project, dataset, waiver)
 
 
 def resend(message: Message, record: Record) -> None:
@@ -41,6 +55,36 @@ def resend(message: Message, record: Record) -> None:
         outcome="given up" if give_up else "resent",
     )
     stage.say(message, fact)
+
+
+def say_ended(message: Message, project: str, dataset: str, waiver: Waiver) -> None:
+    """Say that a waiver is over, once for the parts that were judged while it held."""
+    version = stage.catalogue.dataset(project, dataset)
+    parts = {
+        key: part["part"]
+        for key, part in (version.parts if version else {}).items()
+        if day_judged(part) <= waiver.until
+    }
+    # A part that is refused now stays as it was judged: of that it is said once, too.
+    identity = digest_of([dataset, waiver.model_dump(mode="json"), parts])
+    if not parts or stage.catalogue.get(project, ENDED, identity):
+        return
+    fact = WaiverEnded(
+        project=project,
+        dataset=dataset,
+        constraint=waiver.constraint,
+        author=waiver.author,
+        until=waiver.until,
+        parts=len(parts),
+    )
+    stage.say(message, fact)
+    stage.catalogue.put(project, ENDED, identity, fact.model_dump(mode="json"))
+
+
+def day_judged(part: Mapping[str, Any]) -> date:
+    """The day (UTC) by which a part was judged."""
+    moment = datetime.fromisoformat(part.get("judged_at", part["uploaded"]))
+    return moment.astimezone(UTC).date()
 
 
 handler = on_messages(take)
