@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evergreen.cloud import part_judging, part_taking
 from evergreen.contracts.facts import DatasetIngested, RowsReplayed, UploadQuarantined
 from evergreen.registry.catalogue import ContendedError
 from evergreen.registry.identity import part_replay_key
@@ -73,8 +74,8 @@ def test_two_repairs_at_once_bring_each_row_back_once(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = repaired(uploads.repairable(SOURCE), **FIXED)
-    app, second = uploads.ingest.app, uploads.event("uploads/p/d/again.csv", text)
-    ingest, others = app.ingest, list[Thread]()
+    second = uploads.event("uploads/p/d/again.csv", text)
+    ingest, others = part_judging.ingest, list[Thread]()
 
     def meanwhile(*arguments: Any, **named: Any) -> Any:
         if not others:
@@ -83,7 +84,7 @@ def test_two_repairs_at_once_bring_each_row_back_once(
             time.sleep(0.2)  # The other worker has looked at the dataset as it was.
         return ingest(*arguments, **named)
 
-    monkeypatch.setattr(app, "ingest", meanwhile)
+    monkeypatch.setattr(part_judging, "ingest", meanwhile)
     uploads.put("uploads/p/d/fixed.csv", text)
     others[0].join()
 
@@ -97,7 +98,8 @@ def test_a_dataset_that_changes_at_every_attempt_gives_the_message_back(
     def contended(*_: Any) -> Any:
         raise ContendedError
 
-    monkeypatch.setattr(type(uploads.ingest.catalogue), "put_part", contended)
+    monkeypatch.setattr(type(uploads.ingest.catalogue), "put_parts", contended)
+    monkeypatch.setattr(part_taking, "PATIENCE_SECONDS", 0.1)
     event = uploads.event("uploads/p/d/feb.csv", ROWS)
 
     assert uploads.ingest.take(event) == ["m0"]

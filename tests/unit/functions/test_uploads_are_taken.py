@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evergreen.cloud import part_judging
 from evergreen.contracts.facts import DatasetIngested
 from tests.unit.functions.conftest import Function
 from tests.unit.functions.uploading import Uploads
@@ -56,8 +57,7 @@ def test_the_same_bytes_under_another_key_add_no_row(uploads: Uploads) -> None:
 def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = uploads.ingest.app
-    ingest, second = app.ingest, uploads.event("uploads/p/d/2.csv", ROWS)
+    ingest, second = part_judging.ingest, uploads.event("uploads/p/d/2.csv", ROWS)
     others: list[Thread] = []
 
     def meanwhile(*arguments: Any, **named: Any) -> Any:
@@ -67,7 +67,7 @@ def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
             time.sleep(0.1)  # The other worker finds the work in progress.
         return ingest(*arguments, **named)
 
-    monkeypatch.setattr(app, "ingest", meanwhile)
+    monkeypatch.setattr(part_judging, "ingest", meanwhile)
     uploads.put("uploads/p/d/1.csv", ROWS)
     others[0].join()
 
@@ -80,16 +80,15 @@ def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
 def test_a_worker_that_never_finishes_is_not_waited_for_without_end(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = uploads.ingest.app
     event = uploads.event("uploads/p/d/2.csv", ROWS)
     failed: list[list[str]] = []
 
     def never(*_: Any, **__: Any) -> Any:
-        monkeypatch.setattr(app, "PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(part_judging, "PATIENCE_SECONDS", 0.01)
         failed.append(uploads.ingest.take(event))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "ingest", never)
+    monkeypatch.setattr(part_judging, "ingest", never)
     with pytest.raises(KeyboardInterrupt):
         uploads.put("uploads/p/d/1.csv", ROWS)
 

@@ -35,15 +35,15 @@ def test_new_goals_change_the_judgement_only(catalogue: Catalogue) -> None:
 
 
 def test_a_new_key_appends_and_an_old_key_replaces(catalogue: Catalogue) -> None:
-    catalogue.put_part("credit", "applications", "jan.csv", part("a"))
-    catalogue.put_part("credit", "applications", "feb.csv", part("b"))
-    version = catalogue.put_part("credit", "applications", "jan.csv", part("c"))
+    catalogue.put_parts("credit", "applications", {"jan.csv": part("a")})
+    catalogue.put_parts("credit", "applications", {"feb.csv": part("b")})
+    version = catalogue.put_parts("credit", "applications", {"jan.csv": part("c")})
     assert version.digests == ("b", "c")
 
 
 def test_the_same_bytes_under_a_new_key_are_the_same_version(catalogue: Catalogue) -> None:
-    first = catalogue.put_part("credit", "applications", "jan.csv", part("a"))
-    again = catalogue.put_part("credit", "applications", "copy.csv", part("a"))
+    first = catalogue.put_parts("credit", "applications", {"jan.csv": part("a")})
+    again = catalogue.put_parts("credit", "applications", {"copy.csv": part("a")})
     assert (again.version, again.rows) == (first.version, 10)
 
 
@@ -54,5 +54,5 @@ def test_an_alias_moves_only_from_the_version_that_was_read(catalogue: Catalogue
 
 
 def test_projects_are_listed_once_anything_was_uploaded(catalogue: Catalogue) -> None:
-    catalogue.put_part("credit", "applications", "jan.csv", part("a"))
+    catalogue.put_parts("credit", "applications", {"jan.csv": part("a")})
     assert catalogue.projects() == ("credit",)

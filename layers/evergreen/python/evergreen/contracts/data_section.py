@@ -233,10 +233,15 @@ class DatasetDeclaration(Section):
         return {**SEVERITIES, **self.anomalies}[anomaly]  # type: ignore[index]
 
     @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of each key that is declared."""
+        unique = (tuple(each.unique) for each in self.constraints if each.unique)
+        return (*([tuple(self.key)] if self.key else []), *unique)
+
+    @property
     def keyed(self) -> tuple[str, ...]:
         """The columns of which keys are declared."""
-        unique = (name for each in self.constraints for name in each.unique or [])
-        return tuple(dict.fromkeys([*(self.key or []), *unique]))
+        return tuple(dict.fromkeys(name for key in self.keys for name in key))
 
     @property
     def pii(self) -> dict[str, str]:

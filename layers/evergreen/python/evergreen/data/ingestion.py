@@ -18,7 +18,8 @@ from evergreen.data.engine import connect, literal, lock, one_value, parquet, wi
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
-from evergreen.data.parts import WRITTEN, rows_of, schema_of_all
+from evergreen.data.part_keys import keys_of
+from evergreen.data.parts import WRITTEN
 from evergreen.data.quarantine import (
     SourceObject,
     identities,
@@ -154,7 +155,7 @@ class _Ingestion:
         self._refuse(made, checked)
         held = checked.holding or made.misfitting
         # A row with a value that cannot be read is told what else it breaks.
-        others = self._others()
+        others = self._others(made)
         sieve = made.sieve(checked.rules, checked.keys, others) if held else made.sieve()
         sieve.find_repeated(self.connection)
         rows = seen.rows
@@ -194,15 +195,11 @@ class _Ingestion:
         write_repairable(rows, called, markers, self.quarantine.with_suffix(".csv"))
         return called
 
-    def _others(self) -> str | None:
-        """SQL for the rows of the other parts, if a key is declared that they may have taken."""
+    def _others(self, made: Understood) -> str | None:
+        """SQL for the keys that rows of the other parts have, if any are declared."""
+        types = {column.name: column.type for column in made.columns}
         keyed = self.expected.declaration.keyed
-        if not keyed or not self.others:
-            return None
-        schema = schema_of_all(self.connection, self.others)
-        if any(schema.column(name) is None for name in keyed):
-            return None
-        return rows_of(self.connection, self.others, schema)
+        return keys_of(self.connection, self.others, keyed, types)
 
     def _lock(self, file: DelimitedFile | ParquetFile) -> None:
         """Before SQL of the project file is run: only what this needs can be read or written."""
@@ -243,7 +240,7 @@ class _Ingestion:
             seen,
             self.before,
             self.expected,
-            self._others(),
+            self._others(made),
             whole=whole,
         )
         uneven = ragged(_ragged_rows(made.staged), len(made.columns), self.expected)
@@ -256,7 +253,7 @@ class _Ingestion:
         reasons = [Reason(each.code, each.message, each.column) for each in checked.refusals]
         rules = [each for each in checked.refusing if isinstance(each, Rule)]
         keys = [each for each in checked.refusing if isinstance(each, Key)]
-        sieve = made.sieve(rules, keys, self._others())
+        sieve = made.sieve(rules, keys, self._others(made))
         sieve.find_repeated(self.connection)
         for row in made.bad_rows(self.connection, sieve, EXAMPLES):
             reasons += row.reasons
