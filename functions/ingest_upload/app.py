@@ -37,6 +37,9 @@ from evergreen.registry.identity import (
     upload_quarantine_key,
 )
 
+MOST_PASSES = 5
+"""Over the parts of a project: repairs are judged by quarantines, which may have become others."""
+
 stage = Stage("ingest_upload")
 
 
@@ -55,9 +58,9 @@ def look_anew(message: Message) -> None:
     """
     project = message.event.fact.project
     seen: set[tuple[str, str, str]] = set()
-    # Until nothing is stale: repairs are judged by quarantines, which may have become others.
-    while judge_anew(message, project, seen):
-        pass
+    for _ in range(MOST_PASSES):
+        if not judge_anew(message, project, seen):
+            break
     explore(stage, message, project)
     for version in stage.catalogue.datasets(project):
         record_version(stage, project, version)

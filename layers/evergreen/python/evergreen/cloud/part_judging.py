@@ -235,7 +235,7 @@ def judgement(
             content,
             [name for name in demands.required if name not in there],
             demands.expected.identity,
-            quarantines_of(others) if "repairs" in part else None,
+            quarantines_of(others, part["repairs"]["content"]) if "repairs" in part else None,
         ]
     )
 
@@ -252,13 +252,19 @@ def replayed(repair: Repair) -> dict[str, Any]:
     return {"key": repair.key, "content": repair.content, "rows": list(repair.taken), **counts}
 
 
-def quarantines_of(parts: Sequence[Part]) -> list[Any]:
-    """All that decides about which rows a repair may bring back."""
-    return [
-        [part["part"], part.get("repairs", {}).get("rows")]
-        for part in parts
-        if part["quarantined_rows"] or "repairs" in part
-    ]
+def quarantines_of(parts: Sequence[Part], content: str | None = None) -> list[Any]:
+    """All that decides about which rows a repair may bring back, to the upload `content` or any.
+
+    Of other repairs that is what they took, not what they are called: else two of them would be
+    judged anew for each other without end.
+    """
+    found = []
+    for part in parts:
+        if "repairs" in part:
+            found.append([part["repairs"]["content"], sorted(part["repairs"]["rows"])])
+        elif part["quarantined_rows"]:
+            found.append([part["content"], str(part["part"])])
+    return [each for each in found if content in (None, each[0])]
 
 
 def find_quarantined(
@@ -279,7 +285,8 @@ def find_quarantined(
             file = directory / f"{part['part']}.quarantine.parquet"
             stage.lake.fetch(part_quarantine_key(part["part"]), file)
             places = places_in(file)
-        return Quarantined(part["key"], places, frozenset(taken))
+        columns = schema_of_part(stage, part).names
+        return Quarantined(part["key"], places, frozenset(taken), columns)
     return None
 
 

@@ -16,7 +16,7 @@ from evergreen.contracts.data_section import (
     DatasetDeclaration,
     Severity,
 )
-from evergreen.data.anomalies import Anomaly, compare, duplicate_keys
+from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, new_columns
 from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.expressions import first_line
 from evergreen.data.observations import Observed, ObservedColumn
@@ -92,7 +92,7 @@ def check(
     """Judge the typed rows in `part`, seen as `seen`, by what is declared and was seen before.
 
     `others` is SQL for the keys of the dataset's other parts, which are taken. Rows that are
-    no `whole` file are judged one by one only.
+    no `whole` file are judged one by one, and by the columns that they have.
     """
     declaration = expected.declaration
     waivers = Waivers.at(declaration, expected.now)
@@ -118,8 +118,8 @@ def check(
     if whole:
         found += _of_the_file(declaration, seen, expected.uploaded)
         found += _of_columns(declaration, seen)
-    if whole and before is not None:
-        known = compare(connection, part, seen, before)
+    if before is not None:
+        known = compare(connection, part, seen, before) if whole else new_columns(seen, before)
         judged = rules.judged | {(each.code, (each.column or "").casefold()) for each in found}
         found += [
             replace(each, severity=_of_a_file(declaration.severity(each.code)))

@@ -38,12 +38,13 @@ Became = Literal["taken", "still_bad", "taken_before", "unknown"]
 class Quarantined:
     """The rows of one upload that are in quarantine, and those that other files brought back.
 
-    Both by their place in the upload.
+    Both by their place in the upload. `columns` are those of its good rows.
     """
 
     key: str
     places: frozenset[str]
     taken: frozenset[str]
+    columns: tuple[str, ...] = ()
 
 
 FindQuarantined = Callable[[str], Quarantined | None]
@@ -135,6 +136,14 @@ def read_repair(
             "replaced since; repair the quarantine of the upload that took its place"
         )
         raise UploadRefusedError([Reason("unknown_quarantine", said, IDENTITY)])
+    there = {each.casefold() for each in rest}
+    lacking = [each for each in source.columns if each.casefold() not in there]
+    if lacking:
+        said = (
+            f"'{name}' lacks the column '{lacking[0]}' of the rows that it repairs: their values "
+            "would be lost; leave all columns in it"
+        )
+        raise UploadRefusedError([Reason("missing_column", said, lacking[0])])
     became: dict[str, Became] = {}
     skipped = 0
     rejected, kept = [*staged.rejected], []
