@@ -65,7 +65,8 @@ class Distribution:
     """The described values of one column; `distinct` is exact among them.
 
     `levels`: the most frequent values; of many that are there once each, none. `quantiles`, by
-    share, are numbers, or ISO texts of dates and timestamps.
+    share, are numbers, or ISO texts of dates and timestamps; so are `hundredths`, the values in
+    the middle of each hundredth.
     """
 
     count: int
@@ -75,6 +76,7 @@ class Distribution:
     histogram: Histogram | None = None
     skewness: float | None = None
     lengths: Lengths | None = None
+    hundredths: tuple[float | str, ...] = ()
 
 
 def describe(
@@ -116,6 +118,7 @@ def describe(
             int(above),
         ),
         rounded(runs.moments[2]) if field.is_number else None,
+        hundredths=tuple(told(field, float(value)) for value in runs.hundredths()),
     )
 
 

@@ -41,8 +41,9 @@ class ColumnProfile:
     Over all rows: `count`, `nulls`, `minimum` and `maximum` (numbers, or ISO texts of dates and
     timestamps), `mean`, `std`, and `distinct` (estimated where the profile does not describe
     all rows, standard error 3 %). Over the described rows: `quantiles` by share, `histogram`
-    (numbers and times), `skewness`, `top` (most frequent values with their rows), `lengths`
-    (characters of texts) and `relation` to the target.
+    and `hundredths` (numbers and times; the value in the middle of each hundredth), `skewness`,
+    `top` (most frequent values with their rows), `lengths` (characters of texts) and `relation`
+    to the target.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ColumnProfile:
     top: tuple[tuple[str, int], ...] = ()
     lengths: Lengths | None = None
     relation: Relation | None = None
+    hundredths: tuple[float | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,4 +191,5 @@ def _column(
         top=tuple((each.shown, each.rows) for each in distribution.levels[:TOP_VALUES]),
         lengths=distribution.lengths,
         relation=relation,
+        hundredths=distribution.hundredths,
     )

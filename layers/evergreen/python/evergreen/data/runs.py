@@ -58,6 +58,16 @@ class Runs:
         found: NDArray[np.float64] = lows * (1 - part) + highs * part
         return found
 
+    def hundredths(self) -> NDArray[Any]:
+        """The value in the middle of each hundredth of all, as it is there; there must be one.
+
+        Their distribution function is nowhere further than 1/200 from that of all values.
+        """
+        found: NDArray[Any] = self.ordered[
+            (np.arange(0.5, 100) / 100 * len(self.ordered)).astype(int)
+        ]
+        return found
+
     def counts_between(self, edges: list[float]) -> NDArray[np.int64]:
         """How many values are up to the first edge, up to each next one, and above the last."""
         places = np.searchsorted(self.ordered, edges, side="right")
