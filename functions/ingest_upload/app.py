@@ -136,7 +136,6 @@ def note_quarantine(message: Message, project: str, version: DatasetVersion, par
     dataset = version.dataset
     repairs = part.get("repairs")
     if repairs:
-        note_repaired(project, version, repairs["content"])
         stage.say(
             message,
             RowsReplayed(
@@ -148,31 +147,26 @@ def note_quarantine(message: Message, project: str, version: DatasetVersion, par
                 **{name: repairs[name] for name in RowsReplayed.model_fields if name in COUNTS},
             ),
         )
-    if part["quarantined_rows"]:
-        body = {
-            "record": part["part"],
-            "key": part["key"],
-            "version_id": part["version_id"],
-            "dataset": dataset,
-            "rows": part["quarantined_rows"],
-            "quarantine": part_quarantine_key(part["part"]),
-            "repairable": part_repairable_key(part["part"]),
-        }
-        stage.catalogue.put(project, "QUARANTINE", part["part"], body)
+    for each in (part, *(repaired_by(version, part) if repairs else ())):
+        if each["quarantined_rows"]:
+            body = {
+                "record": each["part"],
+                "key": each["key"],
+                "version_id": each["version_id"],
+                "content": each["content"],
+                "dataset": dataset,
+                "rows": each["quarantined_rows"],
+                "quarantine": part_quarantine_key(each["part"]),
+                "repairable": part_repairable_key(each["part"]),
+            }
+            stage.catalogue.list_quarantine(project, dataset, body)
 
 
-def note_repaired(project: str, version: DatasetVersion, content: str) -> None:
-    """Record how many rows of a quarantine are back in the dataset."""
-    back = [
-        len(part["repairs"]["rows"])
-        for part in version.parts.values()
-        if part.get("repairs", {}).get("content") == content
-    ]
-    for part in version.parts.values():
-        listed = stage.catalogue.get(project, "QUARANTINE", str(part["part"]))
-        if listed and part["content"] == content and "repairs" not in part:
-            body = {**listed, "repaired_rows": sum(back)}
-            stage.catalogue.put(project, "QUARANTINE", str(part["part"]), body)
+def repaired_by(version: DatasetVersion, repair: Part) -> list[Part]:
+    """The parts of the upload that a part repairs."""
+    content = repair["repairs"]["content"]
+    parts = version.parts.values()
+    return [part for part in parts if part["content"] == content and "repairs" not in part]
 
 
 def moment_of(message: Message) -> datetime:

@@ -186,18 +186,21 @@ def test_rows_of_parquet_are_divided_alike(uploader: Uploader) -> None:
     assert uploader.codes() == [(i + 1, codes) for i, codes in bad.items()]
 
 
-@pytest.mark.parametrize("rows", [10, 40])
-@pytest.mark.parametrize("share", [0, 0.1, 0.25, 1])
+@pytest.mark.parametrize(
+    ("rows", "share", "most"),
+    [(10, 0, 0), (10, 0.25, 2), (40, 0.1, 4), (10, 1, 10), (100, 0.29, 29), (200, 0.005, 1)],
+)
 def test_the_share_of_bad_rows_is_kept_to_the_row(
-    uploader: Uploader, rows: int, share: float
+    uploader: Uploader, rows: int, share: float, most: int
 ) -> None:
-    most = int(rows * share)
     declared = {**DECLARED, "most_bad_rows": share}
     for bad in {0, most, min(rows, most + 1)}:
-        good = "".join(f"{i},50,a\n" for i in range(rows - bad))
+        good = "".join(f"{1000 + i},50,a\n" for i in range(rows - bad))
         content = "id,x,note\n" + good + "".join(f"{900 + i},999,a\n" for i in range(bad))
         if bad <= most:
             part = uploader.take(content, declared=declared)
             assert (part.rows, part.quarantined_rows) == (rows - bad, bad)
         else:
-            assert uploader.refused(content, declared=declared)[0].code == "too_many_bad_rows"
+            reason, *_ = uploader.refused(content, declared=declared)
+            assert reason.code == "too_many_bad_rows"
+            assert f"{bad} bad rows of {rows}, more than {100 * share:g}%" in reason.message

@@ -140,6 +140,15 @@ def test_a_redelivered_repair_adds_nothing(uploads: Uploads) -> None:
     assert new_ids(uploads) == [40, 41, 42]
 
 
+def test_a_redelivered_upload_leaves_the_count_of_its_repaired_rows(uploads: Uploads) -> None:
+    event = uploads.event(SOURCE, BAD)
+    uploads.take(event)
+    uploads.put("uploads/p/d/fixed.csv", repaired(uploads.repairable(SOURCE), **FIXED))
+    uploads.take(event)
+    (listed,) = uploads.ingest.catalogue.newest("p", "QUARANTINE")
+    assert (listed["rows"], listed["repaired_rows"]) == (4, 3)
+
+
 def test_rows_that_were_taken_before_are_told(uploads: Uploads) -> None:
     offered = uploads.repairable(SOURCE)
     uploads.put("uploads/p/d/1.csv", repaired(offered, l42={"x": "1"}))

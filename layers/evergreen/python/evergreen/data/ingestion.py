@@ -262,9 +262,11 @@ class _Ingestion:
     def _refuse_mostly_bad(self, made: Understood, sieve: Sieve, bad: int) -> None:
         total = made.staged.rows + len(made.staged.rejected)
         most = self.expected.declaration.most_bad_rows
-        if bad <= most * total and bad <= MOST_REJECTED:
+        # Divided, since 0.29 * 100 is less than 29.
+        many = bad > 0 and bad / total > most
+        if not many and bad <= MOST_REJECTED:
             return
-        limit = f"{most:.0%}" if bad > most * total else f"the {MOST_REJECTED:,} that can be kept"
+        limit = f"{most * 100:g}%" if many else f"the {MOST_REJECTED:,} that can be kept"
         said = f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {limit}; none was taken"
         examples = made.bad_rows(self.connection, sieve, EXAMPLES)
         shown = [reason for row in examples for reason in row.reasons]

@@ -143,6 +143,23 @@ class Catalogue:
         self.list_project(project)
         return DatasetVersion(dataset, body["version"], body["parts"])
 
+    def list_quarantine(self, project: str, dataset: str, body: Mapping[str, Any]) -> None:
+        """List the refused rows of a part (`record`), with how many of them are back.
+
+        `content` names the upload. They are counted in the dataset as it is when the record is
+        written, so that of two repairs at once the last to write counts both.
+        """
+
+        def listed(_: Record | None) -> dict[str, Any]:
+            version = self.dataset(project, dataset)
+            repairs = (
+                [part.get("repairs", {}) for part in version.parts.values()] if version else []
+            )
+            back = [len(r["rows"]) for r in repairs if r.get("content") == body["content"]]
+            return {**body, "repaired_rows": sum(back)}
+
+        self._update(project_pk(project), f"QUARANTINE#{body['record']}", listed)
+
     def parts_ever(self, project: str, dataset: str) -> list[str]:
         """All parts that a dataset ever had, those replaced too, sorted."""
         found = self.newest(project, f"PART#{dataset}", 10_000)
