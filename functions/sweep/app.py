@@ -8,16 +8,15 @@ from typing import Any
 from evergreen.cloud.clients import client
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.data_section import Waiver
+from evergreen.contracts.events import Event, event_id
 from evergreen.contracts.facts import WaiverEnded, WorkResent
 from evergreen.data.waivers import Waivers
+from evergreen.registry.catalogue import project_pk
 from evergreen.registry.derivations import MAXIMUM_ATTEMPTS
 from evergreen.registry.identity import digest_of
 from evergreen.registry.ports import Record
 
 AGAIN_SECONDS = 900
-
-ENDED = "WAIVERENDED"
-"""The kind of record that says that the end of a waiver was said."""
 
 stage = Stage("sweep", lease_seconds=180)
 
@@ -65,10 +64,10 @@ def say_ended(message: Message, project: str, dataset: str, waiver: Waiver) -> N
         for key, part in (version.parts if version else {}).items()
         if day_judged(part) <= waiver.until
     }
+    if not parts:
+        return
     # A part that is refused now stays as it was judged: of that it is said once, too.
     identity = digest_of([dataset, waiver.model_dump(mode="json"), parts])
-    if not parts or stage.catalogue.get(project, ENDED, identity):
-        return
     fact = WaiverEnded(
         project=project,
         dataset=dataset,
@@ -77,8 +76,21 @@ def say_ended(message: Message, project: str, dataset: str, waiver: Waiver) -> N
         until=waiver.until,
         parts=len(parts),
     )
-    stage.say(message, fact)
-    stage.catalogue.put(project, ENDED, identity, fact.model_dump(mode="json"))
+    say_once(Event(fact, event_id(identity, fact), message.correlation_id, now()))
+
+
+def say_once(event: Event) -> None:
+    """Say an event, unless a sweep has said it or is about to."""
+    pk, sk = project_pk(event.fact.project), f"SAID#{event.event_id}"
+    if not stage.table.put(pk, sk, event.to_plain(), expected=0):
+        record = stage.table.get(pk, sk)
+        if not record or "said" in record.body:
+            return
+        event = Event.from_plain(record.body)
+        if (now() - event.occurred_at).total_seconds() < AGAIN_SECONDS:
+            return
+    stage.say_events([event])
+    stage.table.put(pk, sk, {**event.to_plain(), "said": True}, expected=1)
 
 
 def day_judged(part: Mapping[str, Any]) -> date:

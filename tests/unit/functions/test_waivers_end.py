@@ -73,6 +73,29 @@ def test_the_parts_are_judged_anew_after_the_last_day_once(days: Days) -> None:
     assert days.look("2026-03-01T00:00:00Z") == []
 
 
+def test_two_sweeps_at_once_say_it_once_and_one_that_died_is_made_up_for(days: Days) -> None:
+    days.uploads.put(KEY, ROWS, at="2026-01-20T10:00:00Z")
+    bus, taken = days.sweep.bus, list[bool]()
+
+    class Dying:
+        def publish(self, _: object) -> None:
+            taken.append(True)
+            vars(days.sweep.app.stage)["bus"] = bus
+            assert days.look("2026-02-01T00:00:01Z") == []  # Another sweep, at the same time.
+            raise RuntimeError("the function died")
+
+    vars(days.sweep.app.stage)["bus"] = Dying()
+    days.patch.setattr(
+        days.sweep.app, "now", lambda: datetime.fromisoformat("2026-02-01T00:00:00Z")
+    )
+    assert days.sweep.take({"detail-type": "Scheduled Event"}) == ["m0"]
+    assert taken == [True]
+    assert len(days.uploads.rows()) == 40
+    assert len(days.look("2026-02-01T00:15:00Z")) == 1
+    assert len(days.uploads.rows()) == 36
+    assert days.look("2026-02-01T00:30:00Z") == []
+
+
 def test_a_part_that_is_refused_then_stays_and_that_is_said_once(days: Days) -> None:
     days.declare(declared("refuse"))
     days.uploads.put(KEY, ROWS, at="2026-01-20T10:00:00Z")
