@@ -247,6 +247,28 @@ def test_repaired_rows_that_go_with_their_upload_hold_no_key(uploads: Uploads) -
     assert quarantined(uploads) == 0
 
 
+def test_a_key_that_goes_while_a_file_is_read_is_free(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads.declare({"columns": {"x": {"type": "integer"}}, "constraints": [{"unique": "id"}]})
+    uploads.put("uploads/p/d/1.csv", own_rows(1, "199,bad\n"))
+    offered = uploads.repairable("uploads/p/d/1.csv").replace(",bad,", ",5,")
+    uploads.put("uploads/p/d/fixed.csv", offered)
+    ingest, replaced = part_judging.ingest, list[bool]()
+
+    def meanwhile(*arguments: Any, **named: Any) -> Any:
+        made = ingest(*arguments, **named)
+        if not replaced:
+            replaced.append(True)
+            uploads.put("uploads/p/d/1.csv", own_rows(1))
+        return made
+
+    monkeypatch.setattr(part_judging, "ingest", meanwhile)
+    uploads.put("uploads/p/d/2.csv", own_rows(2, "199,4\n"))
+    assert [row for row in uploads.rows() if row[0] == 199] == [(199, 4)]
+    assert quarantined(uploads) == 0
+
+
 def test_a_key_holds_beside_another_that_the_other_parts_cannot_have(uploads: Uploads) -> None:
     uploads.declare({"constraints": [{"unique": "id"}]})
     uploads.put("uploads/p/d/1.csv", own_rows(1))
