@@ -149,30 +149,24 @@ def observe(
 ) -> Observed:
     """Look at the typed rows of a Parquet file: its footer, one pass, one over what is few."""
     source = parquet([path])
-    footer: list[Any] = []
-    sketched: list[Any] = []
+    ends: list[Any] = []
+    sketches: list[Any] = []
     for some in _batches(columns):
-        ends, sketches = [], []
+        asked, sketched = [], []
         for name, kind in some:
             column = identifier(name)
-            ordered = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
-            ends += [f"count({column})", *ordered]
+            asked += [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
             longest = f"max(length({column}))" if kind == "text" else "NULL"
-            sketches += [f"approx_count_distinct({column})", longest]
-        # Apart from the others, counts and extremes are taken from the file's footer.
-        footer += connection.execute(f"SELECT {', '.join(ends)} FROM {source}").fetchone() or ()
-        sketched += (
-            connection.execute(f"SELECT {', '.join(sketches)} FROM {source}").fetchone() or ()
+            sketched += [f"count({column})", f"approx_count_distinct({column})", longest]
+        # Apart from all others, extremes are taken from the file's footer.
+        ends += connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
+        sketches += (
+            connection.execute(f"SELECT {', '.join(sketched)} FROM {source}").fetchone() or ()
         )
     seen = [
-        (
-            *column,
-            footer[3 * at],
-            sketched[2 * at],
-            *footer[3 * at + 1 : 3 * at + 3],
-            sketched[2 * at + 1],
-        )
-        for at, column in enumerate(columns)
+        (name, kind, count, distinct, *ends[2 * at : 2 * at + 2], longest)
+        for at, (name, kind) in enumerate(columns)
+        for count, distinct, longest in [sketches[3 * at : 3 * at + 3]]
     ]
     categories = _categories(
         connection,
