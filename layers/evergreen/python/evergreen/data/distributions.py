@@ -82,7 +82,10 @@ def describe(each: Values, runs: Runs, known: Totals) -> Distribution:
         for value, rows in runs.most_frequent(MOST_LEVELS)
         if rows > 1 or distinct <= MOST_LEVELS
     ]
-    named = tuple(Level(value, _spelled(field, value), rows) for value, rows in levels)
+    named = tuple(
+        Level(value, "" if field.is_text else _spelled(field, value), rows)
+        for value, rows in levels
+    )
     if not count or not field.is_ordered:
         return Distribution(count, distinct, named, lengths=_lengths(each))
     quantiles = runs.quantiles(np.array(QUANTILES))

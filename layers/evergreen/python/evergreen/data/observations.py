@@ -149,22 +149,17 @@ def observe(
 ) -> Observed:
     """Look at the typed rows of a Parquet file: its footer, one pass, one over what is few."""
     source = parquet([path])
-    ends: list[Any] = []
+    ends = _ends(connection, source, [name for name, kind in columns if _ordered(kind)])
     sketches: list[Any] = []
     for some in _batches(columns):
-        asked, sketched = [], []
+        asked = []
         for name, kind in some:
             column = identifier(name)
-            asked += [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
             longest = f"max(length({column}))" if kind == "text" else "NULL"
-            sketched += [f"count({column})", f"approx_count_distinct({column})", longest]
-        # Apart from all others, extremes are taken from the file's footer.
-        ends += connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
-        sketches += (
-            connection.execute(f"SELECT {', '.join(sketched)} FROM {source}").fetchone() or ()
-        )
+            asked += [f"count({column})", f"approx_count_distinct({column})", longest]
+        sketches += connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
     seen = [
-        (name, kind, count, distinct, *ends[2 * at : 2 * at + 2], longest)
+        (name, kind, count, distinct, *ends.get(name, (None, None)), longest)
         for at, (name, kind) in enumerate(columns)
         for count, distinct, longest in [sketches[3 * at : 3 * at + 3]]
     ]
@@ -206,6 +201,18 @@ def observe(
             for name, kind, count, distinct, least, greatest, _ in seen
         ),
     )
+
+
+def _ends(
+    connection: duckdb.DuckDBPyConnection, source: str, names: Sequence[str]
+) -> dict[str, tuple[Any, Any]]:
+    """The least and the greatest values: asked for alone, they are taken from the file's footer."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for some in _batches(names):
+        asked = ", ".join(f"min({identifier(name)}), max({identifier(name)})" for name in some)
+        row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
+        found |= dict(zip(some, zip(row[::2], row[1::2], strict=True), strict=True))
+    return found
 
 
 def _ordered(kind: ColumnType) -> bool:
