@@ -11,7 +11,14 @@ from pathlib import Path
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.record_lengths import Shape, line_at, line_beyond, longest_record, ragged_lines
+from evergreen.data.record_lengths import (
+    Shape,
+    line_at,
+    line_beyond,
+    longest_record,
+    ragged_lines,
+    short_records,
+)
 from evergreen.data.refusal import Reason, UploadRefusedError, shortened
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -201,6 +208,11 @@ def _refuse_beyond_reading(
         if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
             raise _ragged(name, shape)
         return shape.quote != "'"
+    about = short_records(path, shape, SHORT_RECORD) if size > LARGE else None
+    if about is not None:
+        if about > MOST_RAGGED:
+            raise _ragged(name, shape)
+        return True
     found = longest_record(path, shape)
     unclosed = found.is_open and size - found.last > SWALLOWED
     if unclosed or found.size > most:
