@@ -20,6 +20,7 @@ from evergreen.data.record_lengths import (
     short_records,
 )
 from evergreen.data.refusal import Reason, UploadRefusedError, shortened
+from evergreen.data.text_encoding import lines_of
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTES = ('"', "'")
@@ -65,7 +66,7 @@ class Head:
 
     def lines(self, name: str, limits: Limits) -> list[str]:
         """Its whole lines; raises UploadRefusedError if not even the first ends in it."""
-        lines = self.text.splitlines(keepends=True)
+        lines = lines_of(self.text)
         if self.whole:
             return lines
         if len(lines) > 1:
