@@ -18,6 +18,7 @@ import duckdb
 
 from evergreen.data.engine import connect, identifier, literal, parquet
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
+from evergreen.data.spreadsheets import as_it_was, sql_as_it_was
 from evergreen.data.staging import ROW, Staged
 
 IDENTITY = "evergreen_row"
@@ -108,6 +109,8 @@ def read_repair(
 
     Raises UploadRefusedError if its rows are not those of one upload of the dataset.
     """
+    types = {as_it_was(name): kind for name, kind in staged.types.items()}
+    staged = replace(staged, columns=_as_they_were(staged))
     column = next(each for each in staged.columns if each.casefold() == IDENTITY)
     rest = [each for each in staged.columns if each.casefold() not in RESERVED]
     empty = " AND ".join(f"({staged.columns[each]}) IS NULL" for each in rest) or "true"
@@ -163,8 +166,16 @@ def read_repair(
         f"COPY (SELECT * EXCLUDE ({ROW}) FROM {staged.source} WHERE {ROW} IN ({chosen}) "
         f"ORDER BY {ROW}) TO {literal(str(path))} (FORMAT parquet)"
     )
-    narrowed = Staged(path, staged.columns, staged.types, len(kept), tuple(rejected))
+    narrowed = Staged(path, staged.columns, types, len(kept), tuple(rejected))
     return narrowed, Repair(content, source.key, became, skipped)
+
+
+def _as_they_were(staged: Staged) -> dict[str, str]:
+    """Its columns, of which the quarantine wrote some so that spreadsheets would not run them."""
+    return {
+        as_it_was(name): sql_as_it_was(text) if staged.types[name] == "VARCHAR" else text
+        for name, text in staged.columns.items()
+    }
 
 
 def _held_back(code: str, said: str, cells: Sequence[str | None]) -> RejectedRow:

@@ -16,6 +16,7 @@ from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.engine import connect, identifier, parquet
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.rows import write_rows
+from evergreen.data.spreadsheets import inert
 from evergreen.features.encoding import Encoded, encode
 from evergreen.features.signature import Kind, Signature
 from evergreen.labelling.known_values import MOST_KNOWN, Known, off_known_values
@@ -127,7 +128,8 @@ def list_rows(project: ProjectFile, table: Path, graph: ServingGraph | None, see
 def write_csv(listing: Listing, project: ProjectFile, path: Path) -> None:
     """Write the list as a label file to fill in: key, the row's columns, and columns for the label.
 
-    Without what the model thinks: who sees an answer is led by it.
+    Without what the model thinks: who sees an answer is led by it. What a spreadsheet would run is
+    written as a text; keys stay as they are, because they are compared.
     """
     labelling = project.labelling
     if labelling is None:
@@ -138,7 +140,11 @@ def write_csv(listing: Listing, project: ProjectFile, path: Path) -> None:
     rows = [
         {
             **entry.key,
-            **{name: value for name, value in entry.row.items() if name.casefold() not in taken},
+            **{
+                inert(name): inert(value) if isinstance(value, str) else value
+                for name, value in entry.row.items()
+                if name.casefold() not in taken
+            },
             **dict.fromkeys(empty),
             CHOSEN_BY: entry.chosen_by,
         }
