@@ -10,7 +10,7 @@ from typing import Any
 
 from evergreen.cloud.dataset_records import record_profile, record_version
 from evergreen.cloud.explorer import explore
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.part_records import (
     observed_of_part,
     schema_of_part,
@@ -101,8 +101,8 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
             source = fetch_upload(upload, Path(directory, "source"), limits().upload_bytes)
             expected = expected_of(project, dataset, moment_of(message), uploaded)
             part, version = take_part(message, upload, project, dataset, source, expected)
-        except UploadTooLargeError as error:
-            reason = {"code": "too_large", "message": printable(str(error), 500)}
+        except UploadNotFetchedError as error:
+            reason = {"code": error.code, "message": printable(str(error), 500)}
             quarantine(message, upload, project, dataset, [reason])
             return
         if version is None:
