@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from evergreen.contracts.project_file import ProjectFile
 
 MAXIMUM_BYTES = 262_144
+MAXIMUM_KEYS = 10_000
+"""Of one mapping."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,6 +24,13 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in the keys of `<<`; a few lines can name the same mapping a million times."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAXIMUM_KEYS:
+            problem = f"'<<' makes it more than {MAXIMUM_KEYS:,} keys"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
