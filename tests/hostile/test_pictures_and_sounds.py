@@ -45,6 +45,14 @@ def with_texts(count: int, length: int) -> bytes:
     return content[:33] + texts + content[33:]
 
 
+def drawn_over(scans: int) -> bytes:
+    """A JPEG of a megapixel whose last scan is there so many times."""
+    content = picture(Image.new("L", (1_000, 1_000), 128), "JPEG", progressive=True, optimize=True)
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    tables = content.rindex(b"\xff\xc4", 0, last)
+    return content[:end] + content[tables:end] * scans + content[end:]
+
+
 def scrambled(content: bytes, seed: int) -> bytes:
     chance = random.Random(seed)  # noqa: S311
     changed = bytearray(content)
@@ -74,6 +82,8 @@ ATTACKS = {
         "too_many_pixels",
     ),
     "a picture with texts of 2 GB": Attack.of(with_texts(200, 10_000_000), "damaged"),
+    "a picture drawn 100,000 times": Attack.of(drawn_over(100_000), "damaged"),
+    "a picture drawn as often as programs do": Attack.of(drawn_over(10), rows=1),
     "a picture cut off": Attack.of(picture()[:100], "damaged"),
     "a mark and no picture": Attack.of(b"\xff\xd8\xff", "not_a_picture"),
     "a recording of 65,535 channels": Attack.of(claimed_channels(), "damaged"),
