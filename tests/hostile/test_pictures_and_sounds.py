@@ -67,6 +67,14 @@ def claimed_channels() -> bytes:
     return bytes(content)
 
 
+def of_unknown_length() -> bytes:
+    """A FLAC as a pipe writes it: its number of samples is 0."""
+    content = bytearray(recording(form="FLAC"))
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    return bytes(content)
+
+
 def claimed_seconds() -> bytes:
     content = bytearray(recording())
     content[4:8] = content[40:44] = struct.pack("<I", 0xFFFF_FF00)
@@ -89,6 +97,8 @@ ATTACKS = {
     "a recording of 65,535 channels": Attack.of(claimed_channels(), "damaged"),
     "a recording that claims 4 GB, as from a pipe": Attack.of(claimed_seconds(), rows=1),
     "a recording of 11 minutes": Attack.of(recording(tone(440, 660), "FLAC"), "too_long"),
+    "a recording that does not say how long it is": Attack.of(of_unknown_length(), "damaged"),
+    "recordings in a chain": Attack.of(recording(form="OGG") * 3, "damaged"),
     "a recording of one byte": Attack.of(b"R", "no_rows"),
     "a large picture beside others": Attack.of(
         packed(INNOCENT, {"large.png": pixels(20_000)}), rows=9, bad=1
