@@ -49,6 +49,7 @@ from evergreen.registry.identity import (
     part_replay_key,
     upload_quarantine_key,
 )
+from evergreen.registry.ports import RecordTooLargeError
 
 COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
@@ -202,6 +203,12 @@ def take_part(
             return part, version
         try:
             return part, stage.catalogue.put_part(project, dataset, upload.key, part)
+        except RecordTooLargeError:
+            said = (
+                f"dataset '{dataset}' has {len(version.parts) if version else 0:,} files, and its "
+                "record holds no more; upload fewer and larger ones, or begin another dataset"
+            )
+            return {"refused": [{"code": "too_many_parts", "message": said}]}, None
         except ContendedError:
             attempts += 1
             if attempts == ATTEMPTS:

@@ -22,6 +22,9 @@ SLOWEST = 100
 """Seconds for one attack, unless it is a large one: what is small takes moments, and a file a
 hundred times its size must still be done with in time."""
 
+SLOWEST_OF_LARGE = 280
+"""Seconds for one large attack."""
+
 KEY = "uploads/p/d/hostile.csv"
 
 
