@@ -8,7 +8,7 @@ from typing import Any
 
 from evergreen.cloud.dataset_records import record_profile, record_version
 from evergreen.cloud.explorer import explore
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.part_judging import COUNTS, limits
 from evergreen.cloud.part_records import warnings_of_part
 from evergreen.cloud.part_taking import (
@@ -101,8 +101,8 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
             source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
             times = (moment_of(message), uploaded)
             taken, version = take_part(stage, message, (project, dataset), upload, source, times)
-        except UploadTooLargeError as error:
-            reason = {"code": "too_large", "message": printable(str(error), 500)}
+        except UploadNotFetchedError as error:
+            reason = {"code": error.code, "message": printable(str(error), 500)}
             quarantine(message, upload, project, dataset, [reason])
             return set()
         except PartRefusedError as error:

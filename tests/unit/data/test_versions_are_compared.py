@@ -106,9 +106,7 @@ def test_hundredths_are_enough_for_a_distance(one: list[float], other: list[floa
 
 
 def runs_of_values(values: list[float]) -> Runs:
-    ordered = np.sort(np.array(values, dtype=float))
-    distinct, often = np.unique(ordered, return_counts=True)
-    return Runs(ordered, distinct, often)
+    return Runs(*np.unique(np.array(values, dtype=float), return_counts=True))
 
 
 @pytest.mark.parametrize(

@@ -388,3 +388,28 @@ def test_whatever_is_uploaded_each_row_is_in_the_dataset_once_at_most(
 
 def test_the_record_of_a_repair_lies_beside_its_quarantine() -> None:
     assert part_replay_key("a") == "quarantine/a/replay.json"
+
+
+FORMULAS = ("=cmd|'/C calc'!A0", "@SUM(1)", "-x", "+1+1", "'=a", "'it''s'", "-5")
+
+
+def test_a_quarantine_runs_nothing_in_a_spreadsheet_and_comes_back_as_it_was(
+    function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = Uploads(function("ingest_upload"), monkeypatch)
+    uploads.declare(DECLARED)
+    names = ["id", "x", "=c"]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows([names, *([str(n), "1", "good"] for n in range(40))])
+    writer.writerows([str(40 + n), "low", each] for n, each in enumerate(FORMULAS))
+    writer.writerow(["=1+1"])
+    uploads.put(SOURCE, text.getvalue())
+    offered = uploads.repairable(SOURCE)
+    cells = [cell for row in csv.reader(io.StringIO(offered)) for cell in row]
+    assert "'=c" in cells
+    assert [cell for cell in cells if cell[:1] in "=+-@" and cell not in ("", "-5")] == []
+    fixed = {f"l{42 + n}": {"x": str(n)} for n in range(len(FORMULAS))}
+    uploads.put("uploads/p/d/fixed.csv", repaired(offered, **fixed))
+    assert uploads.said(RowsReplayed)[-1].taken == len(FORMULAS)
+    assert {row[2] for row in uploads.rows()} == {"good", *FORMULAS}

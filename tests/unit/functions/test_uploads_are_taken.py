@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from evergreen.cloud import part_judging
-from evergreen.contracts.facts import DatasetIngested
+from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
+from evergreen.registry.catalogue import Catalogue
+from evergreen.registry.ports import RecordTooLargeError
 from tests.unit.functions.conftest import Function
 from tests.unit.functions.uploading import Uploads
 
@@ -104,3 +106,22 @@ def test_the_record_of_a_dataset_stays_small_however_wide_its_parts_are(uploads:
     assert record
     assert len(record.body["parts"]) == 2
     assert len(str(record.body)) < 2_000
+
+
+def test_a_file_too_many_for_its_dataset_is_refused_and_others_are_not(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads.put("uploads/p/d/1.csv", ROWS)
+    put_parts = Catalogue.put_parts
+
+    def full(catalogue: Catalogue, project: str, dataset: str, *others: Any) -> Any:
+        if dataset == "d":
+            raise RecordTooLargeError
+        return put_parts(catalogue, project, dataset, *others)
+
+    monkeypatch.setattr(Catalogue, "put_parts", full)
+    uploads.put("uploads/p/d/2.csv", ROWS)
+    uploads.put("uploads/p/e/2.csv", ROWS)
+    (refused,) = uploads.said(UploadQuarantined)
+    assert refused.reasons[0].startswith("dataset 'd' has 1 files, and its record holds no more")
+    assert [fact.dataset for fact in uploads.said(DatasetIngested)] == ["d", "e"]

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.part_judging import (
     PATIENCE_SECONDS,
     Demands,
@@ -30,6 +30,7 @@ from evergreen.contracts.objects import UploadedObject
 from evergreen.data.refusal import Reason
 from evergreen.data.schema import SchemaConflictError, unify
 from evergreen.registry.catalogue import Agree, ContendedError, DatasetVersion, Part
+from evergreen.registry.ports import RecordTooLargeError
 
 
 class PartRefusedError(Exception):
@@ -74,6 +75,12 @@ def take_part(
                 taken |= _others_anew(stage, message, place, moment, {**parts, **taken})
             agree = _agreement(stage, judged, upload.key, parts, together=together)
             version = stage.catalogue.put_parts(*place, taken, agree)
+        except RecordTooLargeError as error:
+            said = (
+                f"dataset '{place[1]}' has {len(parts):,} files, and its record holds no more; "
+                "upload fewer and larger ones, or begin another dataset"
+            )
+            raise PartRefusedError([Reason("too_many_parts", said).to_plain()]) from error
         except ContendedError:
             if time.monotonic() - began > PATIENCE_SECONDS:
                 raise
@@ -159,7 +166,7 @@ def _others_anew(
                 source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
                 demands = demands_of(stage, *place, moment, uploaded)
                 judged = _judged(stage, message, place[0], upload, source, demands, parts, None)
-            except (PartRefusedError, UploadTooLargeError):
+            except (PartRefusedError, UploadNotFetchedError):
                 continue
         parts[key] = anew[key] = judged.part
     return anew

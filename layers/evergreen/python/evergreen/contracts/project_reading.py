@@ -14,6 +14,8 @@ from evergreen.contracts.project_file import ProjectFile
 from evergreen.contracts.section import WITHIN
 
 MAXIMUM_BYTES = 262_144
+MAXIMUM_KEYS = 10_000
+"""Of one mapping."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,6 +25,13 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in the keys of `<<`; a few lines can name the same mapping a million times."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAXIMUM_KEYS:
+            problem = f"'<<' makes it more than {MAXIMUM_KEYS:,} keys"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:

@@ -14,7 +14,15 @@ import duckdb
 from evergreen.data.anomalies import Anomaly
 from evergreen.data.checks import NOTHING_EXPECTED, Checked, Expected, check, ragged
 from evergreen.data.declared import markers_of, with_declared
-from evergreen.data.engine import connect, literal, lock, one_value, parquet, within_memory
+from evergreen.data.engine import (
+    connect,
+    literal,
+    lock,
+    one_value,
+    parquet,
+    within_memory,
+    within_time,
+)
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
@@ -115,7 +123,11 @@ def ingest(
                 find,
             )
             written = (destination, quarantine, quarantine.with_suffix(".csv"))
-            with _removed_if_refused(*written), within_memory(name):
+            with (
+                _removed_if_refused(*written),
+                within_memory(name),
+                within_time(name, limits, connection),
+            ):
                 return work.run(with_declared(known, expected.declaration), required)
 
 

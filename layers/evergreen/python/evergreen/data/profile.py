@@ -12,7 +12,14 @@ import duckdb
 from pydantic import TypeAdapter
 
 from evergreen.data.described_rows import DescribedRows, Field, take_rows
-from evergreen.data.distributions import Distribution, Histogram, Lengths, describe, told
+from evergreen.data.distributions import (
+    Distribution,
+    Histogram,
+    Lengths,
+    describe,
+    told,
+    with_texts,
+)
 from evergreen.data.engine import connect, identifier
 from evergreen.data.join_keys import (
     MOST_SAMPLED,
@@ -27,7 +34,7 @@ from evergreen.data.missingness import Gaps, find_gaps
 from evergreen.data.observations import Observed
 from evergreen.data.parts import rows_of, schema_of_all
 from evergreen.data.relations import Relation, Target, relate
-from evergreen.data.runs import runs_of
+from evergreen.data.runs import code, runs_of
 from evergreen.data.schema import Schema
 from evergreen.data.totals import Totals, count_all, totals_of
 
@@ -145,10 +152,11 @@ def profile_within(
     for place, each in enumerate(described.columns):
         runs = runs_of(each)
         totals.append(counted[place] if counted else totals_of(each.field, runs))
-        distributions.append(describe(connection, described, each, runs, totals[-1]))
+        distributions.append(describe(each, runs, totals[-1]))
         if len(samples) < MOST_SAMPLED and can_be_key(each.field, distributions[-1]):
             samples.append(sample_key(each.field, runs, whole=described.is_all))
-    compared = described.compared()
+    distributions = with_texts(connection, described, distributions)
+    compared = [code(each) for each in described.compared()]
     related = relate(compared, distributions, target)
     made = Profile(
         described.total,
