@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from pydantic_core import ErrorDetails
 
+from evergreen.contracts.section import WITHIN
+
 Path = tuple[int | str, ...]
 
 EXPECTED = {
@@ -92,7 +94,8 @@ def in_words(
     """
     found: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
-        found.setdefault(_in_file(error["loc"], tree), []).append(error)
+        path = (*error["loc"], *error.get("ctx", {}).get(WITHIN, ()))
+        found.setdefault(_in_file(path, tree), []).append(error)
     return tuple(_sentence(path, of_one, tree, schema) for path, of_one in found.items())
 
 

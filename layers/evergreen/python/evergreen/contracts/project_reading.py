@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -11,6 +12,8 @@ from evergreen.contracts.mistakes import in_words, line_of, not_yaml, repeated_k
 from evergreen.contracts.project_file import ProjectFile
 
 MAXIMUM_BYTES = 262_144
+MAXIMUM_KEYS = 10_000
+"""Of one mapping."""
 
 _OWN = {
     "tag:yaml.org,2002:bool": (r"(?:true|false)$", "tf"),
@@ -31,7 +34,23 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in the keys of `<<`; a few lines can name the same mapping a million times."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAXIMUM_KEYS:
+            problem = f"'<<' makes it more than {MAXIMUM_KEYS:,} keys"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
+
+def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """A date or time; one that no calendar has stays text, which is refused in its place."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 for _tag, (_form, _first) in _OWN.items():
     _Loader.add_implicit_resolver(_tag, re.compile(_form), list(_first))
 

@@ -11,3 +11,6 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 """Unknown keys are mistakes and are refused."""
+
+WITHIN = "within"
+"""In the context of a mistake that a whole section shows: the path in it to where it was made."""
