@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.cloud.event_table import DynamoEventStore
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import BatchRefused, BatchScored
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_scoring
 from evergreen.data.ingestion import UploadRefusedError
+from evergreen.data.limits import Limits
 from evergreen.data.rows import read_rows, write_rows
 from evergreen.data.schema import ColumnType
 from evergreen.features.signature import Signature
@@ -39,6 +40,8 @@ from evergreen.serving.requests import (
 from evergreen.serving.step_engine import StepEngine
 
 MAXIMUM_FILE_BYTES = 1024**3
+LIMITS = Limits(rows=1_000_000)
+"""All answers are held at once."""
 
 FRAME_BYTES = 50
 """Of a request for each row: its id, commas."""
@@ -47,6 +50,9 @@ OF_FILES = frozenset({"image.brightness", "audio.seconds"})
 """Columns that only pictures and recordings have."""
 
 LONGEST_ID = 200
+
+LONGEST_STEM = 200
+"""Characters of the file's name in the name of its answers: a key has 1,024 bytes."""
 
 stage = Stage("score_batch")
 
@@ -76,7 +82,7 @@ def take(message: Message) -> None:
             stage.derive(
                 message, project, inputs, lambda work: score(work, project, signature, source)
             )
-        except (UploadTooLargeError, UploadRefusedError, RequestInvalidError) as error:
+        except (UploadNotFetchedError, UploadRefusedError, RequestInvalidError) as error:
             refused = BatchRefused(project=project, key=upload.key, problem=str(error))
             stage.say(message, refused)
 
@@ -88,7 +94,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     lookups = lookups_of(derivation, project) if signature.lookups else None
     engine = cache(lambda: engine_of(model, signature))
     scored: list[dict[str, Any]] = []
-    for chunk in chunks(read_rows(source, key, types_of(signature))):
+    for chunk in chunks(read_rows(source, key, types_of(signature), LIMITS)):
         ids = [id_of(row, len(scored) + index) for index, row in enumerate(chunk)]
         try:
             request = read_request(
@@ -110,7 +116,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
                     "notes": "; ".join(answer["notes"]) or None,
                 }
             )
-    result = scored_key(project, f"{derivation.key}/{Path(key).stem}.parquet")
+    result = scored_key(project, f"{derivation.key}/{Path(key).stem[:LONGEST_STEM]}.parquet")
     target = source.with_name("scored.parquet")
     write_rows(target, scored)
     stage.lake.store(target, result)

@@ -47,6 +47,8 @@ STEPS: dict[str, list[dict[str, Any]]] = {
                 "exact": "CAST(b AS DECIMAL(38, 3)) / 7",
                 "tiny": "a * 1e-300",
                 "huge": "a * 1e300",
+                "undefined": "a / (b % 3)",
+                "made_up": "coalesce(undefined, -1)",
             }
         }
     ],

@@ -14,6 +14,11 @@ def with_column(rows: str, there: Container[str], name: str, expression: str) ->
     return f"SELECT {columns} FROM {rows}"
 
 
+def finite_or_missing(expression: str) -> str:
+    """SQL for a number that is missing where it is infinite or NaN."""
+    return f"CASE WHEN isfinite({expression}) THEN {expression} END"
+
+
 def equal_keys(keys: Sequence[tuple[str, str]]) -> str:
     """SQL for whether `rows` and `reference` belong together; a missing key equals none."""
     return " AND ".join(

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from evergreen.contracts.preparation_steps import Step
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, one_value
 from evergreen.data.parquet_columns import column_type
+from evergreen.data.time_limit import OutOfTimeError, at_most
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
-from evergreen.features.recipe import Action, Anew, Elsewhere, Field, Recipe, in_order
+from evergreen.features.recipe import Action, Anew, Assigned, Elsewhere, Field, Recipe, in_order
+from evergreen.features.recipe_sql import finite_or_missing
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds.aggregates import aggregate
 from evergreen.features.step_kinds.columns import derive, drop, keep
@@ -26,6 +28,7 @@ from evergreen.features.step_kinds.windows import window
 from evergreen.features.workbench import (
     ROW,
     ROWS,
+    STEPS_SECONDS,
     Change,
     JoinReport,
     StepReport,
@@ -51,6 +54,9 @@ STEPS: Mapping[str, Callable[[Workbench, Table, Step], Change]] = {
     "features": features,
 }
 
+FLOATS = ("DOUBLE", "FLOAT")
+"""The engine's types that have an infinity."""
+
 PER_COLUMN = ("derive", "fill", "clip", "dates")
 """Kinds that are declared column by column, and done so: errors then say which column."""
 
@@ -73,7 +79,14 @@ def run_steps(bench: Workbench, table: Table) -> Prepared:
         before = bench.rows(done.table)
         for step in _single(declared):
             try:
-                _run(bench, done, step, number)
+                with at_most(bench.seconds_left, bench.connection):
+                    _run(bench, done, step, number)
+            except OutOfTimeError as error:
+                said = (
+                    f"the {STEPS_SECONDS} seconds that all steps have are over; let it read fewer "
+                    "rows or make fewer"
+                )
+                raise PreparationRefusedError(said).at(number, step.kind) from error
             except PreparationRefusedError as error:
                 raise error.at(number, step.kind) from error
         done.steps.append(StepReport(number, declared.kind, before, bench.rows(done.table)))
@@ -107,6 +120,7 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
     done.recipe = _with_step(done.recipe, change, number, step.kind, old, done.table)
     after = bench.rows(done.table)
     said = f"step {number} ({step.kind}):"
+    done.notes += [f"{said} {note}" for note in _without_infinity(bench, done.table, step)]
     if change.join:
         done.joins.append(replace(change.join, step=number, kind=step.kind))
         done.notes += [f"{said} {note}" for note in _found(change.join)]
@@ -128,7 +142,10 @@ def _with_step(
         if isinstance(each, Anew):
             return Recipe(given=in_order(_fields(new, new.columns)), after=number)
         there = _fields(new, (name for name in each.names if name in new.columns))
-        actions.append(replace(each, step=number, kind=kind, makes=there))
+        does = replace(each, step=number, kind=kind, makes=there)
+        if kind == "derive" and isinstance(does, Assigned) and new.columns[does.names[0]] in FLOATS:
+            does = replace(does, expression=finite_or_missing(does.expression))
+        actions.append(does)
     told = {*old.columns, *(name for each in actions for name in each.names)}
     others = _fields(new, (name for name in new.columns if name not in told))
     if others:
@@ -140,6 +157,27 @@ def _with_step(
 def _fields(table: Table, names: Iterable[str]) -> tuple[Field, ...]:
     typed = ((name, table.columns[name]) for name in names)
     return tuple(Field(name, column_type(kind)) for name, kind in typed)
+
+
+def _without_infinity(bench: Workbench, table: Table, step: Step) -> list[str]:
+    """Make missing what SQL of the project file computed and is no finite number.
+
+    A division by zero gives infinity, the logarithm of -1 NaN; no request can hold either.
+    """
+    computed = table.columns if step.sql is not None else step.derive or ()
+    floats = [name for name in computed if table.columns.get(name) in FLOATS]
+    notes = []
+    for name in floats:
+        infinite = f"NOT isfinite({identifier(name)})"
+        count = one_value(
+            bench.connection, f"SELECT count(*) FROM {identifier(table.name)} WHERE {infinite}"
+        )
+        if count:
+            bench.connection.execute(
+                f"UPDATE {identifier(table.name)} SET {identifier(name)} = NULL WHERE {infinite}"
+            )
+            notes.append(f"{count:,} values of '{name}' are no finite numbers and count as missing")
+    return notes
 
 
 def _found(join: JoinReport) -> list[str]:
@@ -162,6 +200,14 @@ def _found(join: JoinReport) -> list[str]:
     ]
 
 
+def _types(table: Table, read: list[str]) -> str:
+    """Which types the columns that an expression reads have."""
+    known = {name.casefold(): name for name in table.columns}
+    named = [known[each.casefold()] for each in read if each.casefold() in known]
+    types = ", ".join(f"'{name}' is {table.columns[name]}" for name in dict.fromkeys(named))
+    return f" ({types})" if types else ""
+
+
 def _located(
     bench: Workbench, table: Table, step: Step, change: Change, error: duckdb.Error
 ) -> PreparationRefusedError:
@@ -170,10 +216,10 @@ def _located(
     refusal = explained(error, change.expression or step.kind, columns, change.column)
     if change.probe is None or refusal.column not in (None, change.column):
         return refusal
+    read = columns_in(bench.connection, change.expression) if change.expression else []
     place = failing_row(bench.connection, table, change.probe)
     if place is None:
-        return refusal
-    read = columns_in(bench.connection, change.expression) if change.expression else []
+        return refusal.saying(_types(table, read)) if "argument types" in str(error) else refusal
     values = values_at(bench.connection, table, place, read)
     shown = ", ".join(f"{name} = {value}" for name, value in values.items())
     return PreparationRefusedError(

@@ -7,12 +7,23 @@ from evergreen.data.engine import identifier
 from evergreen.features.expressions import check_expression, probe_of, reads_of_one_row
 from evergreen.features.recipe import Assigned, Elsewhere
 from evergreen.features.recipe_sql import with_column
-from evergreen.features.workbench import Change, Table, Workbench, declared, listed, made
+from evergreen.features.workbench import (
+    Change,
+    Table,
+    Workbench,
+    declared,
+    listed,
+    made,
+    require_free,
+)
 
 
 def derive(bench: Workbench, table: Table, step: Step) -> Change:
     """Add a column, or replace it, computed from those before it."""
     ((name, expression),) = declared(step.derive).items()
+    if name not in table.columns:
+        # The engine takes names that differ in case for the same, and would number the new one.
+        require_free(table, [name])
     check_expression(bench.connection, expression)
     value = f"(\n{expression}\n)"
     reads = reads_of_one_row(bench.connection, expression, table.columns)
