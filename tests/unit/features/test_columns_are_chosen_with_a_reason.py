@@ -35,7 +35,7 @@ def test_what_cannot_be_learned_from_is_ignored_with_its_reason(workshop: Worksh
     assert names(made) == ("x",)
     assert reasons(made) == {
         "id": "merely numbers the rows",
-        "name": "identifier or name: 100 different values in 100 rows",
+        "name": "identifier or name: 100 different values in 100 training rows",
         "five": "is always 5 in the training rows",
         "same": "is always 'a' in the training rows",
         "gap": "has no values",

@@ -156,12 +156,12 @@ class Collection:
             said = f"is in line {line} of '{manifest.name}' again; each file is listed once"
             _reject(records, line, name, "duplicate_key", said)
         unlisted = len(listed - set(manifest.rows)) if manifest.member else 0
-        said = [f"in {count:,} files {each}" for each, count in guessed.items()]
+        notes = [f"in {count:,} files {each}" for each, count in guessed.items()]
         if unlisted:
-            said.append(
+            notes.append(
                 f"{unlisted:,} files are not in '{manifest.name}': its columns are missing there"
             )
-        return manifest.columns, tuple(said)
+        return manifest.columns, tuple(notes)
 
     def _take(
         self, number: int, member: ZipInfo, manifest: Manifest, records: Records

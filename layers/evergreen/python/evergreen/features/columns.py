@@ -244,7 +244,8 @@ def _words(
     if words >= (FEWEST_WORDS if too_many else PROSE_WORDS):
         return Kind.TEXT, ""
     if too_many:
-        return None, f"identifier or name: {distinct:,} different values in {values:,} rows"
+        rows = f"{values:,} training rows"
+        return None, f"identifier or name: {distinct:,} different values in {rows}"
     return Kind.CATEGORY, ""
 
 

@@ -8,7 +8,8 @@ the cosine between them is greater than that of the best of all pairs would be b
 
 Two unrelated directions in K dimensions have a cosine of c or more with a chance of at most
 (1 − c²)^((K − 1) / 2) / 2, the share of a sphere that a cap has. K is counted from the dataset: the
-mean square of the cosine of two of its pictures is 1 / K.
+mean square of the cosine of two of its pictures is 1 / K. A picture that rests on a few waves, as a
+brick wall does, has fewer: 3 / Σ x⁴ of its direction x, which is about K where all waves are alike.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def pairs_of_alike(grids: NDArray[np.float32], *, mirrored: bool) -> Pairs:
     flip = np.where(odd, -1.0, 1.0) if mirrored else np.ones(len(odd))
     enough = _enough(directions)
     found = [
-        pairs[_cosines(directions, pairs, flip) >= enough]
+        pairs[_cosines(directions, pairs, flip) >= enough[pairs].max(axis=1)]
         for pairs in _candidates(directions, flip)
     ]
     alike: Pairs = there[np.unique(np.sort(np.concatenate(found), axis=1), axis=0)]
@@ -87,15 +88,19 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-def _enough(directions: NDArray[np.float64]) -> float:
-    """The cosine that no pair of unrelated rows has, mirrored or not, but for FALSE_PAIRS."""
-    rows = len(directions)
+def _enough(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each row the cosine that no unrelated row has, mirrored or not, but for FALSE_PAIRS."""
+    rows, width = directions.shape
     chance = np.random.default_rng(1)
     left = chance.integers(0, rows, PAIRS_SAMPLED)
     right = (left + chance.integers(1, rows, PAIRS_SAMPLED)) % rows
     square = float((np.einsum("ij,ij->i", directions[left], directions[right]) ** 2).mean())
-    freedom = max(1 / max(square, 1 / directions.shape[1]) - 1, 1e-9)
-    return float(np.sqrt(1 - (2 * FALSE_PAIRS / rows**2) ** (2 / freedom)))
+    own = 3 / np.maximum((directions**4).sum(axis=1), 1 / width)
+    dimensions = np.minimum(own, 1 / max(square, 1 / width))
+    enough: NDArray[np.float64] = np.sqrt(
+        1 - (2 * FALSE_PAIRS / rows**2) ** (2 / np.maximum(dimensions - 1, ROUNDING))
+    )
+    return enough
 
 
 def _candidates(directions: NDArray[np.float64], flip: NDArray[np.float64]) -> Iterator[Pairs]:
