@@ -152,6 +152,16 @@ def test_what_all_pictures_share_makes_no_copies_of_them() -> None:
     assert pairs(grids, mirrored=True) == {(0, 100)}
 
 
+def test_regular_patterns_are_no_copies_of_each_other() -> None:
+    """Tiles of a brick wall, among photographs: alike in the few waves that bricks make."""
+    chance = np.random.default_rng(9)
+    wave = np.cos(np.pi / SIDE * (np.arange(SIDE) + 0.5) * 4)
+    bricks = 0.2 * np.outer(wave, np.ones(SIDE)).ravel()
+    grids = 0.1 * chance.normal(size=(200, SIDE * SIDE))
+    grids[:8] = bricks + 0.03 * chance.normal(size=(8, SIDE * SIDE))
+    assert pairs(grids, mirrored=True) == set()
+
+
 def test_plain_pictures_and_rows_without_one_are_no_copies() -> None:
     chance = np.random.default_rng(5)
     grids = np.concatenate(
