@@ -112,3 +112,12 @@ def test_any_bytes_are_accepted_or_refused_but_never_crash(content: bytes) -> No
         read_project_file(content, "credit")
     except ProjectFileRefusedError as refused:
         assert refused.problems
+
+
+def test_keys_taken_in_again_and_again_are_refused_in_a_moment() -> None:
+    lines = ["m0: &m0 {x: 1}"]
+    for n in range(1, 10):
+        times = ", ".join([f"*m{n - 1}"] * 9)
+        lines.append(f"m{n}: &m{n} {{<<: [{times}]}}")
+    (problem,) = problems_of(SMALLEST + "\n".join(lines).encode())
+    assert problem.endswith("not YAML: '<<' makes it more than 10,000 keys")

@@ -103,6 +103,15 @@ def test_one_odd_row_comes_out_as_it_does_with_all_care(uploader: Uploader, odd:
 
 
 @pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("place", [0, 150])
+def test_spaces_around_texts_cost_no_reading_with_all_care(tmp_path: Path, place: int) -> None:
+    lines = CLEAN.splitlines(keepends=True)
+    lines[1 + place] = lines[1 + place].replace("name", " name")
+
+    assert taken_at_once(tmp_path, "".join(lines))
+
+
+@pytest.mark.usefixtures("small_samples")
 @pytest.mark.parametrize(
     "line",
     [
@@ -127,6 +136,7 @@ def test_nothing_is_left_of_an_attempt_that_ends(tmp_path: Path) -> None:
 
 cells = st.one_of(
     st.sampled_from(["", "NA", "7", "07", " 7", "7.5", "x", "true", "2024-02-03", "1e3", "a b"]),
+    st.sampled_from([" x", "x ", "\u00a0y", " NA ", "a\tb", "  "]),
     st.integers(-1000, 1000).map(str),
     st.floats(allow_nan=False).map(repr),
     st.dates(dt.date(1900, 1, 1)).map(str),

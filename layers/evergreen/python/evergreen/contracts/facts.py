@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -63,6 +64,23 @@ class DatasetIngested(Fact):
         bad = f", {self.quarantined_rows:,} quarantined" if self.quarantined_rows else ""
         warned = f" ({'; '.join(self.warnings)})" if self.warnings else ""
         return f"{self.dataset}: {self.rows:,} rows in {self.parts} part(s){bad}{warned}"
+
+
+class WaiverEnded(Fact):
+    """A waiver is over: so many parts of its dataset were judged while it held."""
+
+    dataset: str
+    constraint: str
+    author: str
+    until: date
+    parts: int
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"the waiver of '{self.constraint}' in '{self.dataset}' by {self.author} ended on "
+            f"{self.until}: the rule holds again, and {self.parts} part(s) are judged by it"
+        )
 
 
 class UploadQuarantined(Fact):

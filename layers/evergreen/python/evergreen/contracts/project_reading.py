@@ -11,8 +11,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from evergreen.contracts.project_file import ProjectFile
+from evergreen.contracts.section import WITHIN
 
 MAXIMUM_BYTES = 262_144
+MAXIMUM_KEYS = 10_000
+"""Of one mapping."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,7 +26,23 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in the keys of `<<`; a few lines can name the same mapping a million times."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAXIMUM_KEYS:
+            problem = f"'<<' makes it more than {MAXIMUM_KEYS:,} keys"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
+
+def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """A date or time; one that no calendar has stays text, which is refused in its place."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
 
 
@@ -68,7 +87,7 @@ def read_project_file(content: bytes, project: str) -> ProjectFile:
 
 
 def _problem(detail: ErrorDetails, tree: yaml.Node | None) -> str:
-    path = detail["loc"]
+    path = (*detail["loc"], *detail.get("ctx", {}).get(WITHIN, ()))
     where = ".".join(str(part) for part in path)
     line = _line(tree, path)
     if detail["type"] == "extra_forbidden":

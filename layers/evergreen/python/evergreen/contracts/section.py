@@ -14,3 +14,6 @@ Duration = Annotated[timedelta, Field(gt=timedelta(0))]
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 """Unknown keys are mistakes and are refused."""
+
+WITHIN = "within"
+"""In the context of a mistake that a whole section shows: the path in it to where it was made."""

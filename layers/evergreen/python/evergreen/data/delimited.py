@@ -11,8 +11,16 @@ from pathlib import Path
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.record_lengths import Shape, line_at, line_beyond, longest_record, ragged_lines
+from evergreen.data.record_lengths import (
+    Shape,
+    line_at,
+    line_beyond,
+    longest_record,
+    ragged_lines,
+    short_records,
+)
 from evergreen.data.refusal import Reason, UploadRefusedError, shortened
+from evergreen.data.text_encoding import lines_of
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTES = ('"', "'")
@@ -58,7 +66,7 @@ class Head:
 
     def lines(self, name: str, limits: Limits) -> list[str]:
         """Its whole lines; raises UploadRefusedError if not even the first ends in it."""
-        lines = self.text.splitlines(keepends=True)
+        lines = lines_of(self.text)
         if self.whole:
             return lines
         if len(lines) > 1:
@@ -201,6 +209,11 @@ def _refuse_beyond_reading(
         if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
             raise _ragged(name, shape)
         return shape.quote != "'"
+    about = short_records(path, shape, SHORT_RECORD) if size > LARGE else None
+    if about is not None:
+        if about > MOST_RAGGED:
+            raise _ragged(name, shape)
+        return True
     found = longest_record(path, shape)
     unclosed = found.is_open and size - found.last > SWALLOWED
     if unclosed or found.size > most:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 CHUNK, PIECE = 1 << 23, 1 << 16
 FEED, RETURN = ord("\n"), ord("\r")
 
-
+BLOCK = 1 << 15
 PIECES, PIECE_BYTES = 256, 1 << 14
-"""So many pieces of a file without quotes, anywhere in it, show how many lines are ragged."""
+"""So many pieces of a file, anywhere in it, show how many lines are ragged."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ def longest_record(path: Path, shape: Shape) -> Longest:
                 counts = np.diff(held, prepend=0)
                 counts[0] += marks
                 marks = len(found) - int(held[-1])
-                returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
-                blank = (sizes == 1) | returned
-                ragged += int(np.count_nonzero((counts != shape.width - 1) & ~blank))
+                ragged += _ragged(text, ends, sizes, counts, shape)
             else:
                 marks += len(found)
             inside = (inside + len(quotes)) % 2
@@ -75,6 +73,73 @@ def longest_record(path: Path, shape: Shape) -> Longest:
     if offset - start > longest:
         longest, place = offset - start, start
     return Longest(longest, place, start, bool(inside), ragged)
+
+
+def short_records(path: Path, shape: Shape, most: int) -> int | None:
+    """About how many records are ragged, if surely none is longer than `most` bytes; else None.
+
+    None, too, if the last has an open quote. Quotes are counted, and one end of a record is looked
+    for in each block: what lies between two such ends is as short as that, or shorter. Some blocks,
+    drawn anew each time, show how many records are ragged.
+    """
+    size = path.stat().st_size
+    blocks = -(-size // BLOCK)
+    shown = frozenset(Random().sample(range(blocks), min(PIECES, blocks)))  # noqa: S311
+    last = offset = inside = ragged = looked_at = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            quotes = np.frombuffer(chunk, dtype=np.uint8) == ord(shape.quote)
+            for start in range(0, len(chunk), BLOCK):
+                stop = min(start + BLOCK, len(chunk))
+                end = _first_end(chunk, quotes, start, stop, inside)
+                if end is not None:
+                    if offset + end - last > most:
+                        return None
+                    last = offset + end
+                    if (offset + start) // BLOCK in shown:
+                        ragged += _ragged_in(chunk[end:stop], shape)
+                        looked_at += stop - end
+                inside = (inside + int(np.count_nonzero(quotes[start:stop]))) % 2
+            offset += len(chunk)
+    if inside or offset - last > most:
+        return None
+    return ragged * size // max(1, looked_at)
+
+
+def _first_end(
+    chunk: bytes, quotes: NDArray[np.bool_], start: int, stop: int, inside: int
+) -> int | None:
+    """Where a record first ends between two places; `inside`: an odd number of quotes before."""
+    place = start
+    while (feed := chunk.find(b"\n", place, stop)) >= 0:
+        inside += int(np.count_nonzero(quotes[place:feed]))
+        if inside % 2 == 0:
+            return feed + 1
+        place = feed + 1
+    return None
+
+
+def _ragged_in(records: bytes, shape: Shape) -> int:
+    """How many of the records that end here are of another width."""
+    text = np.frombuffer(records, dtype=np.uint8)
+    quotes = np.flatnonzero(text == ord(shape.quote))
+    ends = _outside(text, FEED, quotes, 0) + 1
+    found = _outside(text, ord(shape.delimiter), quotes, 0)
+    counts = np.diff(np.searchsorted(found, ends), prepend=0)
+    return _ragged(text, ends, np.diff(ends, prepend=0), counts, shape)
+
+
+def _ragged(
+    text: NDArray[np.uint8],
+    ends: NDArray[np.intp],
+    sizes: NDArray[np.intp],
+    marks: NDArray[np.intp],
+    shape: Shape,
+) -> int:
+    """How many of the records with these ends, sizes and delimiters are of another width."""
+    returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
+    blank = (sizes == 1) | returned
+    return int(np.count_nonzero((marks != shape.width - 1) & ~blank))
 
 
 def _outside(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +59,8 @@ def form_of(source: Path, name: str) -> TextForm:
             if b"\0" in chunk:
                 raise _nul(source, name)
             seen.add(chunk)
-    mixed_ends = (seen.pairs > 0 and seen.feeds > seen.pairs) or (
-        seen.feeds == 0 and seen.returns > 0
-    )
+    # The engine gives up at a return by itself between lines that end otherwise.
+    mixed_ends = seen.returns > seen.pairs or seen.feeds > seen.pairs > 0
     if seen.broken > seen.foreign:
         return TextForm("cp1252", mixed_ends, seen.foreign > 0, seen.quotes, seen.plain_numbers)
     marked = head.startswith(codecs.BOM_UTF8)
@@ -169,17 +169,30 @@ def _line_by_line(source: Path, form: TextForm, target: Path, name: str) -> Path
 
 def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
     message = (
-        f"'{name}' is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8 "
+        f"'{name}' is neither UTF-8, UTF-16, UTF-32 nor Windows-1252 text; save it as UTF-8 "
         f"({encoding} fails after line {line})"
     )
     return UploadRefusedError([Reason("undecodable", message, line=line)])
 
 
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text with their ends, divided as the engine and CSV divide them.
+
+    `str.splitlines` also divides at separators that stand inside of values.
+
+    >>> lines_of("a\u2028b,c\r\nd\x0be")
+    ['a\u2028b,c\r\n', 'd\x0be']
+    """
+    return io.StringIO(text, newline="").readlines()
+
+
 def utf16_of(head: bytes) -> str | None:
-    """Which UTF-16 a text begins in, if any.
+    """Which UTF-16 or UTF-32 a text begins in, if any.
 
     Without a mark it shows in Western text: every other byte is zero.
     """
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = head[:4096]

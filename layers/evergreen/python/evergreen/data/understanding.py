@@ -15,7 +15,7 @@ from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_row
 from evergreen.data.parquet_columns import as_declared, column_type, text_in_parquet, typed_column
 from evergreen.data.quarantine import NOUNS, bad_rows
 from evergreen.data.readings import READINGS, cleaned, readings_for
-from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean, shortened
 from evergreen.data.repairs import (
     RESERVED,
     FindQuarantined,
@@ -27,6 +27,9 @@ from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
 from evergreen.data.staging import ROW, Staged, stage_delimited, stage_parquet
+
+SHOWN = 5
+"""Columns that were left out, as a refusal repeats them."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ def understand(
     if is_repair(tuple(staged.columns)):
         staged, repair = read_repair(connection, staged, name, find, scratch)
     columns, left_out = _columns(connection, file, staged, known)
+    if not columns:
+        why = "; ".join(left_out[:SHOWN]) or "there are only columns of the quarantine's own"
+        message = f"'{name}' has no column that a table can hold: {why}"
+        raise UploadRefusedError([Reason("no_columns", message, line=1)])
     if repair is None:  # of a few repaired rows, bad ones are no sign of another type
         _refuse_changed(connection, file, staged, columns, known)
     warnings = (
@@ -130,7 +137,7 @@ def _columns(
         name = before.name if before else written
         kind = column_type(staged.types[written])
         if kind is None:
-            held = staged.types[written]
+            held = shortened(staged.types[written])
             left_out.append(f"column '{name}' is left out: {held} has no place in a table")
             continue
         order.append(name)

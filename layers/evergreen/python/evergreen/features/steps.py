@@ -9,6 +9,7 @@ import duckdb
 
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier
+from evergreen.data.time_limit import OutOfTimeError, at_most
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
 from evergreen.features.refusal import PreparationRefusedError
@@ -24,6 +25,7 @@ from evergreen.features.step_kinds.windows import window
 from evergreen.features.workbench import (
     ROW,
     ROWS,
+    STEPS_SECONDS,
     Change,
     JoinReport,
     StepReport,
@@ -70,7 +72,14 @@ def run_steps(bench: Workbench, table: Table) -> Prepared:
         before = bench.rows(done.table)
         for step in _single(declared):
             try:
-                _run(bench, done, step, number)
+                with at_most(bench.seconds_left, bench.connection):
+                    _run(bench, done, step, number)
+            except OutOfTimeError as error:
+                said = (
+                    f"the {STEPS_SECONDS} seconds that all steps have are over; let it read fewer "
+                    "rows or make fewer"
+                )
+                raise PreparationRefusedError(said).at(number, step.kind) from error
             except PreparationRefusedError as error:
                 raise error.at(number, step.kind) from error
         done.steps.append(StepReport(number, declared.kind, before, bench.rows(done.table)))
