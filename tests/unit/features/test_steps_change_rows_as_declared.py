@@ -140,6 +140,24 @@ def test_a_step_that_cannot_be_done_says_why(
     assert error.step == 1
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"derive": {"a": "name * 2"}}, "('name' is VARCHAR)"),
+        ({"filter": "v + name > NAME"}, "('v' is BIGINT, 'name' is VARCHAR)"),
+        ({"derive": {"a": "sum(v)"}}, "a statistic over rows takes OVER (…)"),
+        ({"derive": {"a": 'name = "K1"'}}, "(a text stands between single quotes: 'K1')"),
+        ({"derive": {"a": "total price * 2"}}, "names with spaces or signs in them stand between"),
+        ({"derive": {"Name": "v"}}, "there is a column 'Name' already; choose another name"),
+    ],
+)
+def test_usual_slips_in_expressions_get_a_hint(
+    workshop: Workshop, step: dict[str, object], said: str
+) -> None:
+    error = workshop.refused(hundred("i AS v, 'K' || i % 3 AS name"), step)
+    assert said in str(error)
+
+
 def test_an_error_in_a_value_names_step_column_and_value(workshop: Workshop) -> None:
     error = workshop.refused(
         hundred("CASE WHEN i = 77 THEN 'many' ELSE i::VARCHAR END AS t, i % 7 AS v"),

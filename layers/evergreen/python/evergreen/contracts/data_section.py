@@ -16,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from evergreen.contracts.section import STRICT, WITHIN, ColumnName, Duration
+from evergreen.contracts.duration import Duration
+from evergreen.contracts.section import STRICT, WITHIN, ColumnName
 
 ColumnType = Literal["number", "integer", "boolean", "text", "date", "timestamp"]
 Severity = Literal["refuse", "quarantine", "warn"]

@@ -63,7 +63,11 @@ class DatasetIngested(Fact):
     def summary(self) -> str:
         bad = f", {self.quarantined_rows:,} quarantined" if self.quarantined_rows else ""
         warned = f" ({'; '.join(self.warnings)})" if self.warnings else ""
-        return f"{self.dataset}: {self.rows:,} rows in {self.parts} part(s){bad}{warned}"
+        file, parts = (
+            self.key.rsplit("/", 1)[-1],
+            "1 part" if self.parts == 1 else f"{self.parts} parts",
+        )
+        return f"{self.dataset}: {self.rows:,} rows of {file}{bad}; it has {parts} now{warned}"
 
 
 class WaiverEnded(Fact):

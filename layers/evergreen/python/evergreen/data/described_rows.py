@@ -163,7 +163,7 @@ class DescribedRows:
                 if numbers:
                     query = (
                         f"SELECT r, {', '.join(_beginning(field, part) for field in some)} "
-                        f"FROM {_numbered(part)} WHERE r IN ({', '.join(map(str, numbers))})"
+                        f"FROM {_numbered(part, some)} WHERE r IN ({', '.join(map(str, numbers))})"
                     )
                     for number, *texts in connection.execute(query).fetchall():
                         row = (part.first + number) // self.step
@@ -211,17 +211,21 @@ def _every(step: int, parts: Sequence[Part], fields: Sequence[Field]) -> str:
         taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
         source = parquet([part.path])
         if step > 1:
-            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
+            source = f"{_numbered(part, fields)} WHERE (r + {part.first}) % {step} = 0"
         selects.append(f"SELECT {taken} FROM {source}")
     return " UNION ALL ".join(selects)
 
 
-def _numbered(part: Part) -> str:
-    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden."""
+def _numbered(part: Part, fields: Sequence[Field]) -> str:
+    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden.
+
+    Only with what it has of some fields: to name a thousand columns takes longer than to read one.
+    """
     hidden = part.schema.column("file_row_number")
     number = "row_number() OVER () - 1" if hidden else "file_row_number"
-    kept = ", ".join(identifier(column.name) for column in part.schema.columns)
-    return f"(SELECT {kept}, {number} AS r FROM {parquet([part.path])})"
+    there = (part.schema.column(field.column.name) for field in fields)
+    kept = "".join(f"{identifier(column.name)}, " for column in there if column)
+    return f"(SELECT {kept}{number} AS r FROM {parquet([part.path])})"
 
 
 def _step(rows: int, columns: int) -> int:

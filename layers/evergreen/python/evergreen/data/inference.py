@@ -17,6 +17,9 @@ from evergreen.data.staging import ROW
 COLUMNS_AT_ONCE = 25
 """Asked of in one query: to plan one takes time with the square of its length."""
 
+COLUMNS_TRIED_AT_ONCE = 100
+"""Whose first values stand below each other in one query."""
+
 SAMPLED_ROWS = 1_000
 """Readings that fit none of the first values are not tried on the rest."""
 
@@ -121,9 +124,10 @@ def infer(
         for each in columns
     ]
     counted = []
-    for first in range(0, len(asked), COLUMNS_AT_ONCE):
-        some = asked[first : first + COLUMNS_AT_ONCE]
-        counted += _count(connection, source, _worth_trying(connection, source, some))
+    for first in range(0, len(asked), COLUMNS_TRIED_AT_ONCE):
+        tried = _worth_trying(connection, source, asked[first : first + COLUMNS_TRIED_AT_ONCE])
+        for place in range(0, len(tried), COLUMNS_AT_ONCE):
+            counted += _count(connection, source, tried[place : place + COLUMNS_AT_ONCE])
     chosen = []
     for column, counts in zip(columns, counted, strict=True):
         inferred = _choose(column, counts)
@@ -137,16 +141,30 @@ def infer(
 def _worth_trying(
     connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[TextColumn]
 ) -> list[TextColumn]:
-    """Only the readings that fit any of a column's first values; all where there are none."""
-    asked = [
-        f"count({each.looks_like(f'v{place}')} OR NULL) = 0 AND count(v{place}) > 0"
-        for place, column in enumerate(columns)
-        for each in column.readings
-    ]
-    row = iter(_aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", columns, asked))
+    """Only the readings that fit any of a column's first values; all where there are none.
+
+    The columns stand below each other, so that the query has each reading once: planned for each
+    column, it took more time than all else.
+    """
+    tried = list(dict.fromkeys(each for column in columns for each in column.readings))
+    texts, places = ", ".join(column.raw for column in columns), f"range({len(columns)})"
+    fitting = ", ".join(f"count({each.looks_like('v')} OR NULL)" for each in tried) or "0"
+    below = f"SELECT unnest([{texts}]) AS v, unnest({places}) AS place"
+    counted = {
+        int(place): dict(zip(tried, fits, strict=False))
+        for place, *fits in connection.execute(
+            f"SELECT place, {fitting} FROM ({below} FROM (FROM {source} LIMIT {SAMPLED_ROWS})) "
+            "WHERE v IS NOT NULL GROUP BY place"
+        ).fetchall()
+    }
     return [
-        replace(column, readings=[each for each in column.readings if not next(row)])
-        for column in columns
+        replace(
+            column,
+            readings=[
+                each for each in column.readings if place not in counted or counted[place][each]
+            ],
+        )
+        for place, column in enumerate(columns)
     ]
 
 

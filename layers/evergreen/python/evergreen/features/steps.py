@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from evergreen.contracts.preparation_steps import Step
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, one_value
 from evergreen.data.time_limit import OutOfTimeError, at_most
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
@@ -112,6 +112,7 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
     done.table = Table.of(bench.connection, new)
     after = bench.rows(done.table)
     said = f"step {number} ({step.kind}):"
+    done.notes += [f"{said} {note}" for note in _without_infinity(bench, done.table, step)]
     if change.join:
         done.joins.append(replace(change.join, step=number, kind=step.kind))
         done.notes += [f"{said} {note}" for note in _found(change.join)]
@@ -122,6 +123,27 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
         done.notes.append(f"{said} {before:,} rows become {after:,}")
     if after == 0:
         raise PreparationRefusedError("no row is left after it; look at its condition")
+
+
+def _without_infinity(bench: Workbench, table: Table, step: Step) -> list[str]:
+    """Make missing what SQL of the project file computed and is no finite number.
+
+    A division by zero gives infinity, the logarithm of -1 NaN; no request can hold either.
+    """
+    computed = table.columns if step.sql is not None else step.derive or ()
+    floats = [name for name in computed if table.columns.get(name) in {"DOUBLE", "FLOAT"}]
+    notes = []
+    for name in floats:
+        infinite = f"NOT isfinite({identifier(name)})"
+        count = one_value(
+            bench.connection, f"SELECT count(*) FROM {identifier(table.name)} WHERE {infinite}"
+        )
+        if count:
+            bench.connection.execute(
+                f"UPDATE {identifier(table.name)} SET {identifier(name)} = NULL WHERE {infinite}"
+            )
+            notes.append(f"{count:,} values of '{name}' are no finite numbers and count as missing")
+    return notes
 
 
 def _found(join: JoinReport) -> list[str]:
@@ -144,6 +166,14 @@ def _found(join: JoinReport) -> list[str]:
     ]
 
 
+def _types(table: Table, read: list[str]) -> str:
+    """Which types the columns that an expression reads have."""
+    known = {name.casefold(): name for name in table.columns}
+    named = [known[each.casefold()] for each in read if each.casefold() in known]
+    types = ", ".join(f"'{name}' is {table.columns[name]}" for name in dict.fromkeys(named))
+    return f" ({types})" if types else ""
+
+
 def _located(
     bench: Workbench, table: Table, step: Step, change: Change, error: duckdb.Error
 ) -> PreparationRefusedError:
@@ -152,10 +182,10 @@ def _located(
     refusal = explained(error, change.expression or step.kind, columns, change.column)
     if change.probe is None or refusal.column not in (None, change.column):
         return refusal
+    read = columns_in(bench.connection, change.expression) if change.expression else []
     place = failing_row(bench.connection, table, change.probe)
     if place is None:
-        return refusal
-    read = columns_in(bench.connection, change.expression) if change.expression else []
+        return refusal.saying(_types(table, read)) if "argument types" in str(error) else refusal
     values = values_at(bench.connection, table, place, read)
     shown = ", ".join(f"{name} = {value}" for name, value in values.items())
     return PreparationRefusedError(
