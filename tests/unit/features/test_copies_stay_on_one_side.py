@@ -186,7 +186,8 @@ def test_what_was_held_out_stays_so_when_copies_of_it_arrive(seed: int, copies: 
     none = np.zeros(5_000 + copies, dtype=np.int64)
     before = drawn(units[:5_000], none[:5_000], 0.2, seed, names[:5_000])
     after = drawn(units, none, 0.2, seed, names)
-    assert (before & ~after[:5_000]).sum() < 60
+    # Over a thousand seeds 14 on average, 63 at most: the margin moves by chance.
+    assert (before & ~after[:5_000]).sum() < 80
     assert (after[5_000:] == after[units[5_000:]]).all()
     assert 0.19 < after.mean() < 0.26
 

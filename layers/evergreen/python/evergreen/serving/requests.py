@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -22,7 +22,7 @@ from evergreen.serving.cells import (
     text_of,
     wrong,
 )
-from evergreen.serving.media import describe, media_of
+from evergreen.serving.media import KINDS, describe, media_of
 from evergreen.serving.raw_values import key_as, read_raw, trimmed
 from evergreen.serving.request_error import RequestInvalidError
 
@@ -75,6 +75,11 @@ class _Names:
         self.reshaped = recipe.reshaped if recipe else frozenset()
         self.trimmed = recipe is not None and not recipe.after
         self.aside = {*dict(signature.ignored), signature.target, *self.given}
+
+    @property
+    def described(self) -> frozenset[str]:
+        """Those that may be told of a picture or a recording."""
+        return frozenset({*self.columns, *self.read} - {*self.made})
 
     @property
     def all(self) -> list[str]:
@@ -237,13 +242,7 @@ def _describe(row: _Row, kind: str, value: Any, field: str, names: _Names) -> No
         found = describe(kind, value)
     except MediaRefusedError as error:
         raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
-    known = {*names.columns, *names.read} - {*names.made}
-    used = {name: number for name, number in found.items() if name in known}
-    if len(used) < sum(name.startswith(f"{kind}.") for name in known):
-        # Their names say what numbers mean: the model learnt from others than are made now.
-        raise RequestInvalidError(
-            field, f"the model knows other numbers of an {kind} than are made now; train it anew"
-        )
+    used = _used(kind, found, field, names.described)
     row.inputs |= {name: number for name, number in used.items() if name in names.read}
     final = {name: number for name, number in used.items() if names.is_final(name)}
     row.values |= final
@@ -251,6 +250,33 @@ def _describe(row: _Row, kind: str, value: Any, field: str, names: _Names) -> No
     if outside > MOST_OUTSIDE * len(final):
         said = f"{outside} of the {len(final)} numbers that are used of it"
         row.notes.append(f"{kind}: {said} are outside of the range seen in training")
+
+
+def _used(
+    kind: str, found: Mapping[str, Any], field: str, known: Collection[str]
+) -> dict[str, Any]:
+    """Of the numbers of a picture or a recording those that the model or its steps use."""
+    used = {name: number for name, number in found.items() if name in known}
+    if len(used) < sum(name.startswith(f"{kind}.") for name in known):
+        # Their names say what numbers mean: the model learnt from others than are made now.
+        raise RequestInvalidError(
+            field, f"the model knows other numbers of an {kind} than are made now; train it anew"
+        )
+    return used
+
+
+def asked_of_file(row: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """The row of a picture or a recording as the model is asked: without numbers it does not use.
+
+    Raises RequestInvalidError if it uses others than are made now.
+    """
+    known = _Names(signature).described
+    numbers = {name: kind for name in row if (kind := name.partition(".")[0]) in KINDS}
+    asked = {name: value for name, value in row.items() if name not in numbers}
+    for kind in sorted(set(numbers.values())):
+        found = {name: row[name] for name, its in numbers.items() if its == kind}
+        asked |= _used(kind, found, kind, known)
+    return asked
 
 
 def _shown(name: str) -> str:
