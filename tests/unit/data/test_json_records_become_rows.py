@@ -157,3 +157,9 @@ def test_a_record_larger_than_the_window_is_read_whole(uploader: Uploader) -> No
     wide = {f"k{i}": "x" * 100_000 for i in range(30)}
     uploader.take(json.dumps([{"k0": "a"}, wide, {"k1": "b"}]))
     assert [len(each or "") for each in uploader.rows()[1]] == [100_000] * 30
+
+
+@pytest.mark.parametrize("content", ["{}", "[{}, {}]", "{}\n{}\n"])
+def test_records_without_keys_are_no_table(uploader: Uploader, content: str) -> None:
+    (reason,) = uploader.refused(content)
+    assert reason.code == "no_columns"

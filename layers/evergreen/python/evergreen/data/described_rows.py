@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ma
 from numpy.typing import NDArray
 
-from evergreen.data.engine import identifier, one_value, parquet
+from evergreen.data.engine import one_value, parquet
 from evergreen.data.parts import cell, schema_of
 from evergreen.data.schema import ColumnSchema, Schema
 
@@ -155,7 +155,7 @@ class DescribedRows:
                 text = f"left({cell(field.column, part.schema)}, {LONGEST_TEXT})"
                 numbers = ", ".join(map(str, wanted))
                 rows_found = connection.execute(
-                    f"SELECT r, {text} FROM {_numbered(part)} WHERE r IN ({numbers})"
+                    f"SELECT r, v FROM {_numbered(part, [f'{text} AS v'])} WHERE r IN ({numbers})"
                 ).fetchall()
                 found |= {(part.first + row) // self.step: said for row, said in rows_found}
         return found
@@ -192,20 +192,23 @@ def _every(step: int, parts: Sequence[Part], fields: Sequence[Field]) -> str:
     """SQL for some fields of every n-th row, in the order of the parts and of the rows in them."""
     selects = []
     for part in parts:
-        taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
-        source = parquet([part.path])
+        taken = [field.taken_from(cell(field.column, part.schema)) for field in fields]
+        query = f"SELECT {', '.join(taken)} FROM {parquet([part.path])}"
         if step > 1:
-            source = f"{_numbered(part)} WHERE (r + {part.first}) % {step} = 0"
-        selects.append(f"SELECT {taken} FROM {source}")
+            rows = _numbered(part, taken)
+            query = f"SELECT * EXCLUDE (r) FROM {rows} WHERE (r + {part.first}) % {step} = 0"
+        selects.append(query)
     return " UNION ALL ".join(selects)
 
 
-def _numbered(part: Part) -> str:
-    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden."""
+def _numbered(part: Part, taken: Sequence[str]) -> str:
+    """What is taken of a part's rows, under names of ours, with their numbers from 0 as `r`.
+
+    The numbers are the reader's own, unless they are hidden.
+    """
     hidden = part.schema.column("file_row_number")
     number = "row_number() OVER () - 1" if hidden else "file_row_number"
-    kept = ", ".join(identifier(column.name) for column in part.schema.columns)
-    return f"(SELECT {kept}, {number} AS r FROM {parquet([part.path])})"
+    return f"(SELECT {', '.join(taken)}, {number} AS r FROM {parquet([part.path])})"
 
 
 def _step(rows: int, columns: int) -> int:

@@ -82,6 +82,7 @@ def write_as_expected(
         if (
             not 0 < rows <= file.limits.rows
             or _any_unclean(connection, destination, columns, file)
+            or _any_header(connection, destination, columns, file)
             or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
             or _any_misread(connection)
         ):
@@ -156,6 +157,22 @@ def _any_doubtful(
     )
     row = connection.execute(f"SELECT {', '.join(ends)} FROM {parquet([path])}").fetchone() or ()
     return any(end is not None and not end < LEAST_DOUBTFUL for end in row)
+
+
+def _any_header(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Sequence[Inferred],
+    file: DelimitedFile,
+) -> bool:
+    """Whether a row may repeat the header. Where a name is no value of its column, none can."""
+    if not file.has_header:
+        return False
+    same = " AND ".join(
+        f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"
+        for column, name in zip(columns, file.names, strict=True)
+    )
+    return one_value(connection, f"SELECT count(*) FROM {parquet([path])} WHERE {same}") > 0
 
 
 def _any_misread(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -34,7 +34,8 @@ class ParquetFile:
 class DelimitedFile:
     """Delimited text in UTF-8: where it is, how it is divided, and its column names in order.
 
-    `skipped_lines` are blank lines before the header, or before the first row where there is none.
+    `skipped_lines` stand before the header, or before the first row where there is none. A quote
+    inside of quotes is written after an `escape`, itself or a backslash.
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
     `quotes`: there may be double quotes. `plain_numbers`: nothing after the first line is written
     like 1_000 or +-1.
@@ -50,6 +51,7 @@ class DelimitedFile:
     in_pieces: bool = True
     quotes: bool = True
     plain_numbers: bool = False
+    escape: str = '"'
     limits: Limits = DEFAULT_LIMITS
 
     @property

@@ -208,10 +208,9 @@ def _text(upload: Upload, quotes: bool) -> ParquetFile | DelimitedFile:  # noqa:
     if _OBJECT.match(head.text):
         return _json_lines(upload)
     lines = head.lines(upload.name, upload.limits)
-    skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    division = divide(lines[skipped:])
-    if not is_prose(lines[skipped:], division):
-        return delimited(upload.path, upload.name, skipped, division, upload.limits, quotes)
+    division = divide(lines)
+    if not is_prose(lines, division):
+        return delimited(upload.path, upload.name, division, upload.limits, quotes)
     with upload.records("line") as records:
         said = plain_text.read_text(upload.path, head.text, records, upload.limits)
         return records.as_parquet(upload.connection, [said])

@@ -102,6 +102,10 @@ def understand(
     if is_repair(tuple(staged.columns)):
         staged, repair = read_repair(connection, staged, name, find, scratch)
     columns, left_out = _columns(connection, file, staged, known)
+    if not columns:
+        message = f"'{name}' has no column that a table can hold"
+        said = [Reason("no_columns", each) for each in left_out]
+        raise UploadRefusedError([Reason("no_columns", message), *said])
     if repair is None:  # of a few repaired rows, bad ones are no sign of another type
         _refuse_changed(connection, file, staged, columns, known)
     warnings = (
