@@ -13,7 +13,8 @@ from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
 from evergreen.data.record_lengths import Shape, line_at, line_beyond, longest_record, ragged_lines
-from evergreen.data.refusal import Reason, UploadRefusedError, shortened
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, shortened
+from evergreen.data.stray_quotes import OpenQuoteError, Spoilt, set_aside, structural_quotes
 from evergreen.data.table_top import lacks_names, names_columns, titles_above, without_names
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -34,8 +35,8 @@ MOST_RAGGED = 1_000_000
 LARGE = 4 << 20
 """Of so many ragged rows in files of so many bytes the engine keeps more than its memory."""
 
-SWALLOWED = 8_000
-"""Bytes after an open quote that are given back as bad rows."""
+MOST_STRAY = 100_000
+"""Lines that a stray quote spoils and that are set aside; a file with more is refused."""
 
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
@@ -293,12 +294,13 @@ def delimited(
     name: str,
     division: Division,
     limits: Limits,
+    scratch: Path,
     quotes: bool = True,  # noqa: FBT001, FBT002
 ) -> DelimitedFile:
     """A file divided like this; raises UploadRefusedError. `quotes`: it may hold double quotes."""
     first, skipped = division.records[0], division.skipped
     shape = Shape(division.delimiter, division.quote, division.width, division.escape)
-    in_pieces = _refuse_beyond_reading(path, name, shape, limits, quotes)
+    readable = _readable(path, name, shape, limits, scratch, quotes)
     line = skipped + 1
     has_header = division.has_names
     if has_header:
@@ -309,30 +311,41 @@ def delimited(
     if division.has_own_header:  # the engine would count its values
         has_header, skipped = False, line
     return DelimitedFile(
-        path,
+        readable.path,
         division.delimiter,
         names,
         skipped,
         (*division.warnings, *warnings),
         division.quote,
         has_header,
-        in_pieces,
+        readable.in_pieces,
         escape=division.escape,
+        rejected=readable.rejected,
         limits=limits,
     )
 
 
-def _refuse_beyond_reading(
+@dataclass(frozen=True)
+class _Readable:
+    """A text that the engine reads without losing rows; what was set aside for that."""
+
+    path: Path
+    in_pieces: bool = True
+    rejected: tuple[RejectedRow, ...] = ()
+
+
+def _readable(
     path: Path,
     name: str,
     shape: Shape,
     limits: Limits,
+    scratch: Path,
     quotes: bool,  # noqa: FBT001
-) -> bool:
-    """Refuse a file over which the engine would lose rows or memory.
+) -> _Readable:
+    """Refuse a file over which the engine would lose rows or memory; set stray quotes aside.
 
-    Gives whether it may be read in pieces. Values somewhat too long, and ragged rows that are not
-    millions, are refused by themselves later.
+    Values somewhat too long, and ragged rows that are not millions, are refused by themselves
+    later.
     """
     most = LONGEST_RECORD * limits.cell_bytes
     place = line_beyond(path, most)
@@ -343,16 +356,33 @@ def _refuse_beyond_reading(
     if shape.quote == "'" or not quotes:
         if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
             raise _ragged(name, shape)
-        return shape.quote != "'"
+        return _Readable(path, in_pieces=shape.quote != "'")
     found = longest_record(path, shape)
-    unclosed = found.is_open and size - found.last > SWALLOWED
-    if unclosed or found.size > most:
-        line = line_at(path, found.last if unclosed else found.start)
+    if found.is_open or found.swallowed or found.size > most or found.ragged > MOST_RAGGED:
+        return _without_stray_quotes(path, name, shape, most, scratch)
+    return _Readable(path, in_pieces=found.size <= SHORT_RECORD)
+
+
+def _without_stray_quotes(
+    path: Path, name: str, shape: Shape, most: int, scratch: Path
+) -> _Readable:
+    """The text without lines that a stray quote spoils, looked at quote by quote."""
+    spoilt = Spoilt()
+    try:
+        found = longest_record(path, shape, structural_quotes(path, shape, most, spoilt))
+    except OpenQuoteError as error:
+        line = line_at(path, error.place)
         said = f"line {line} opens a quote that is not closed: what follows cannot be divided"
-        raise UploadRefusedError([Reason("broken_quote", said, line=line)])
+        raise UploadRefusedError([Reason("broken_quote", said, line=line)]) from None
     if found.ragged > MOST_RAGGED:
         raise _ragged(name, shape)
-    return found.size <= SHORT_RECORD
+    if len(spoilt.lines) > MOST_STRAY:
+        said = f"'{name}' has more than {MOST_STRAY:,} lines with stray quotes; none was taken"
+        raise UploadRefusedError([Reason("too_many_bad_rows", said)])
+    if not spoilt.lines and spoilt.end is None:
+        return _Readable(path, in_pieces=False)
+    copy = scratch / "divided.csv"
+    return _Readable(copy, in_pieces=False, rejected=set_aside(path, spoilt, copy))
 
 
 def _ragged(name: str, shape: Shape) -> UploadRefusedError:

@@ -166,7 +166,7 @@ def _any_header(
     file: DelimitedFile,
 ) -> bool:
     """Whether a row may repeat the header. Where a name is no value of its column, none can."""
-    if not file.has_header:
+    if not file.may_repeat_header:
         return False
     same = " AND ".join(
         f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"

@@ -9,7 +9,14 @@ from typing import Any
 import duckdb
 
 from evergreen.data.engine import one_value
-from evergreen.data.readings import READINGS, TEXT, Reading
+from evergreen.data.readings import (
+    GROUPED,
+    MAY_BE_MOMENT,
+    READINGS,
+    TEXT,
+    Reading,
+    is_odd,
+)
 from evergreen.data.refusal import shortened
 from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType
 from evergreen.data.staging import ROW
@@ -137,16 +144,25 @@ def infer(
 def _worth_trying(
     connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[TextColumn]
 ) -> list[TextColumn]:
-    """Only the readings that fit any of a column's first values; all where there are none."""
+    """Only the readings that fit any of a column's first values; all where there are none.
+
+    The many ways to write a moment are asked of columns that may hold some at all.
+    """
+    hints = [f"count({MAY_BE_MOMENT.replace('{v}', f'v{n}')} OR NULL)" for n in range(len(columns))]
+    found = _aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", columns, hints)
+    tried = [
+        replace(column, readings=[each for each in column.readings if hint or not is_odd(each)])
+        for column, hint in zip(columns, found, strict=True)
+    ]
     asked = [
         f"count({each.looks_like(f'v{place}')} OR NULL) = 0 AND count(v{place}) > 0"
-        for place, column in enumerate(columns)
+        for place, column in enumerate(tried)
         for each in column.readings
     ]
-    row = iter(_aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", columns, asked))
+    row = iter(_aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", tried, asked))
     return [
         replace(column, readings=[each for each in column.readings if not next(row)])
-        for column in columns
+        for column in tried
     ]
 
 
@@ -161,7 +177,8 @@ def _count(
             _has_codes(text),
         ]
         for each in column.readings:
-            asked += [f"count({each.looks_like(text)} OR NULL)", f"count({each.read(text)})"]
+            fits = f"CASE WHEN {each.proven_by(text)} THEN count({each.read(text)}) ELSE 0 END"
+            asked += [f"count({each.looks_like(text)} OR NULL)", fits]
     row = iter(_aggregated(connection, source, columns, asked))
     return [
         _Counts(
@@ -275,6 +292,10 @@ def _preferred(counts: _Counts, known: ColumnSchema | None) -> tuple[Reading, tu
     ]
     if nearly:
         return nearly[0], ()
+    doubtful = [each.reading for each in counted if each.looks == values and not each.fits]
+    if any(each in GROUPED for each in doubtful):
+        said = "is read as text: its commas may divide thousands or begin fractions"
+        return TEXT, (f"{said}; write its numbers without marks between thousands",)
     best = max(counted, key=lambda each: each.fits, default=None)
     if best and best.fits >= MENTIONED_SHARE * values:
         off = values - best.fits
@@ -290,10 +311,13 @@ def _exact(
         same = [each for each in readings if (each.type, each.format) == (known.type, known.format)]
         chosen = same[0] if same else chosen
         if known.type == chosen.type and known.format != chosen.format and not same:
-            was = known.format or "ISO"
-            return chosen, (f"is written as {chosen.format or 'ISO'} here and as {was} before",)
+            usual = "ISO" if known.type in ("date", "timestamp") else "plain"
+            was = known.format or usual
+            return chosen, (f"is written as {chosen.format or usual} here and as {was} before",)
         return chosen, ()
     others = [each for each in readings if each.type == chosen.type and each is not chosen]
-    if chosen.format and others:
+    if is_odd(chosen) and others:
         return chosen, (f"is read as {chosen.format} and could be {others[0].format} as well",)
+    if chosen in GROUPED:
+        return chosen, (f"is read as numbers written like {chosen.format}",)
     return chosen, ()

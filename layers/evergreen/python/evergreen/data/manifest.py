@@ -57,7 +57,7 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
     lines = Head.of(path).lines(name, limits)
     if not any(line.strip() for line in lines):
         return Manifest()
-    file = delimited(path, name, divide(lines), limits)
+    file = delimited(path, name, divide(lines), limits, scratch)
     records = list(_records(file))
     files = _Files.of(archive, member)
     meets = [

@@ -8,6 +8,7 @@ a word; so is a line longer than its buffer. So lengths are measured before.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -37,12 +38,18 @@ class Shape:
     width: int
     escape: str = '"'
 
+    @property
+    def mark(self) -> int:
+        """The delimiter as a byte."""
+        return ord(self.delimiter)
+
 
 @dataclass(frozen=True)
 class Longest:
     """The longest record: its bytes, and where it begins; `is_open`: the last has an open quote.
 
-    `last` is where the last record begins; `ragged` counts records of another width.
+    `last` is where the last record begins; `ragged` counts records of another width, `swallowed`
+    those of several lines that have as many delimiters, quoted or not, as so many rows.
     """
 
     size: int
@@ -50,40 +57,68 @@ class Longest:
     last: int
     is_open: bool
     ragged: int
+    swallowed: int = 0
 
 
-def longest_record(path: Path, shape: Shape) -> Longest:
-    """Measure records, taking every second quote for a closing one."""
-    start = longest = place = offset = inside = ragged = marks = 0
+def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None) -> Longest:
+    """Measure records, by the quotes that are `known`, or taking every second one for closing."""
+    start = longest = place = offset = inside = ragged = swallowed = marks = lines = every = 0
     escaped = False
+    waiting = next(known, None) if known else None
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             if shape.escape == BACKSLASH:
                 chunk, escaped = _without_escapes(chunk, escaped)
             text = np.frombuffer(chunk, dtype=np.uint8)
-            quotes = np.flatnonzero(text == ord(shape.quote))
-            ends = _outside(text, FEED, quotes, inside) + 1
-            found = _outside(text, ord(shape.delimiter), quotes, inside)
+            if known is None:
+                quotes = np.flatnonzero(text == ord(shape.quote))
+            else:
+                here = []
+                while waiting is not None and waiting < offset + len(chunk):
+                    here.append(waiting - offset)
+                    waiting = next(known, None)
+                quotes = np.array(here, dtype=np.intp)
+            feeds, delimiters = (np.flatnonzero(text == each) for each in (FEED, shape.mark))
+            ends = _outside(feeds, quotes, inside) + 1
+            found = _outside(delimiters, quotes, inside)
             if len(ends):
                 sizes = np.diff(ends, prepend=start - offset)
                 at = int(sizes.argmax())
                 if sizes[at] > longest:
                     longest, place = int(sizes[at]), int(ends[at] - sizes[at]) + offset
                 start = int(ends[-1]) + offset
-                held = np.searchsorted(found, ends)
-                counts = np.diff(held, prepend=0)
-                counts[0] += marks
-                marks = len(found) - int(held[-1])
+                counts, marks = _up_to(ends, found, marks)
                 returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
                 blank = (sizes == 1) | returned
                 ragged += int(np.count_nonzero((counts != shape.width - 1) & ~blank))
+                if lines or len(feeds) > len(ends):  # else each line is a record
+                    several, lines = _up_to(ends, feeds, lines)
+                    totals, every = _up_to(ends, delimiters, every)
+                    as_rows = (several > 1) & (totals == several * (shape.width - 1))
+                    swallowed += int(np.count_nonzero(as_rows))
+                else:
+                    every = len(delimiters) - int(np.searchsorted(delimiters, ends[-1]))
             else:
-                marks += len(found)
+                marks, lines, every = (
+                    marks + len(found),
+                    lines + len(feeds),
+                    every + len(delimiters),
+                )
             inside = (inside + len(quotes)) % 2
             offset += len(chunk)
     if offset - start > longest:
         longest, place = offset - start, start
-    return Longest(longest, place, start, bool(inside), ragged)
+    return Longest(longest, place, start, bool(inside), ragged, swallowed)
+
+
+def _up_to(
+    ends: NDArray[np.intp], found: NDArray[np.intp], before: int
+) -> tuple[NDArray[np.intp], int]:
+    """How many marks each record has, `before` of the first's being known; those after the last."""
+    held = np.searchsorted(found, ends)
+    counts = np.diff(held, prepend=0)
+    counts[0] += before
+    return counts, len(found) - int(held[-1])
 
 
 def _without_escapes(chunk: bytes, escaped: bool) -> tuple[bytes, bool]:  # noqa: FBT001
@@ -92,11 +127,8 @@ def _without_escapes(chunk: bytes, escaped: bool) -> tuple[bytes, bool]:  # noqa
     return plain, plain.endswith(b"\\")
 
 
-def _outside(
-    text: NDArray[np.uint8], mark: int, quotes: NDArray[np.intp], inside: int
-) -> NDArray[np.intp]:
-    """Where a mark stands outside of quotes."""
-    found: NDArray[np.intp] = np.flatnonzero(text == mark)
+def _outside(found: NDArray[np.intp], quotes: NDArray[np.intp], inside: int) -> NDArray[np.intp]:
+    """Of the places of a mark, those outside of quotes."""
     outside: NDArray[np.intp] = found[(np.searchsorted(quotes, found) + inside) % 2 == 0]
     return outside
 

@@ -210,7 +210,7 @@ def _text(upload: Upload, quotes: bool) -> ParquetFile | DelimitedFile:  # noqa:
     lines = head.lines(upload.name, upload.limits)
     division = divide(lines)
     if not is_prose(lines, division):
-        return delimited(upload.path, upload.name, division, upload.limits, quotes)
+        return delimited(upload.path, upload.name, division, upload.limits, upload.scratch, quotes)
     with upload.records("line") as records:
         said = plain_text.read_text(upload.path, head.text, records, upload.limits)
         return records.as_parquet(upload.connection, [said])
@@ -223,15 +223,25 @@ def _json_array(upload: Upload) -> ParquetFile:
 
 
 def _json_lines(upload: Upload) -> ParquetFile:
-    if not json_records.is_json_lines(upload.path, upload.limits):
-        message = (
-            f"'{upload.name}' is one JSON object over several lines; upload an array of records "
-            '([{"a": 1}, {"a": 2}]) or one object on each line'
-        )
-        raise _refused("not_a_table", message)
+    on_lines = json_records.is_json_lines(upload.path, upload.limits)
+    if not on_lines or json_records.holds_records(upload.path, upload.limits):
+        return _json_object(upload)
     with upload.records("line") as records:
         json_records.read_lines(upload.path, records, upload.limits)
         return records.as_parquet(upload.connection)
+
+
+def _json_object(upload: Upload) -> ParquetFile:
+    """One object, of which a key has the records."""
+    with upload.records("record") as records:
+        said = json_records.read_wrapped(upload.path, upload.name, records, upload.limits)
+        if said is not None:
+            return records.as_parquet(upload.connection, [said])
+    message = (
+        f"'{upload.name}' is one JSON object over several lines; upload an array of records "
+        '([{"a": 1}, {"a": 2}]) or one object on each line'
+    )
+    raise _refused("not_a_table", message)
 
 
 FORMATS: tuple[tuple[bytes, Callable[[Upload], ParquetFile | DelimitedFile]], ...] = (

@@ -114,7 +114,7 @@ def _without_headers(
     markers: Sequence[Sequence[str]],
 ) -> tuple[Path, tuple[RejectedRow, ...]]:
     """The staged rows without those that repeat the header, as files that were joined have them."""
-    if not file.has_header or len(file.names) == 1:
+    if not file.may_repeat_header:
         return path, ()
     same = [
         f"{cell} = {literal(name)}"
@@ -188,7 +188,10 @@ def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
 def rejected_rows(
     connection: duckdb.DuckDBPyConnection, file: DelimitedFile, rejects: str = "reject_errors"
 ) -> tuple[RejectedRow, ...]:
-    """What DuckDB would not take, with its real lines: those it reports count records."""
+    """What is no row, in order: what was set aside before, and what DuckDB would not take.
+
+    With its real lines: those that DuckDB reports count records.
+    """
     counted = f"SELECT count(*), coalesce(sum(strlen(csv_line)), 0) FROM {rejects}"
     errors, size = connection.execute(counted).fetchone() or (0, 0)
     if errors >= MOST_REJECTED:
@@ -201,7 +204,7 @@ def rejected_rows(
         f"FROM {rejects} GROUP BY line_byte_position ORDER BY line_byte_position"
     ).fetchall()
     lines = _lines_at(file.path, [int(position) - 1 for position, *_ in found])
-    rows: list[RejectedRow] = []
+    rows = list(file.rejected)
     for (_, kinds, messages, raw), line in zip(found, lines, strict=True):
         text = str(raw).lstrip("\r\n")
         first = line + str(raw)[: len(str(raw)) - len(text)].count("\n")
@@ -211,7 +214,7 @@ def rejected_rows(
         for offset, part in enumerate(parts[:1] if TOO_LONG in wrong else parts):
             reasons = tuple(_reason(kind, wrong[kind], file, first + offset) for kind in wrong)
             rows.append(RejectedRow(first + offset, part, reasons))
-    return tuple(rows)
+    return tuple(sorted(rows, key=lambda row: row.line or 0))
 
 
 def _one_of_each(kinds: Sequence[str], messages: Sequence[str]) -> dict[str, str]:
