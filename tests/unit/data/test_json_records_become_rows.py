@@ -168,9 +168,9 @@ def test_records_without_keys_are_no_table(uploader: Uploader, content: str) -> 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("key", ["data", "results", "features"])
 def test_records_under_a_key_are_rows(uploader: Uploader, indent: int | None, key: str) -> None:
-    whole = {"count": 12, "next": None, "tags": [1, 2], key: RECORDS, "last": {"a": [3]}}
+    whole = {"count": 12, "next": None, "tags": [1, 2], key: RECORDS * 6, "last": {"a": [3]}}
     part = uploader.take(json.dumps(whole, indent=indent))
-    assert [row[:2] for row in uploader.rows()] == [("Zoé", 1), ('x, "y"\nz', None)]
+    assert [row[:2] for row in uploader.rows()] == [("Zoé", 1), ('x, "y"\nz', None)] * 6
     assert f"under the key '{key}'" in part.warnings[0]
     assert "'count', 'next', 'tags', 'last'" in part.warnings[0]
 
@@ -192,6 +192,7 @@ def test_an_object_that_breaks_off_is_refused_with_its_record(uploader: Uploader
     assert (reason.code, reason.line) == ("bad_json", 3)
 
 
-def test_one_record_on_a_line_with_a_list_of_numbers_is_a_row(uploader: Uploader) -> None:
-    part = uploader.take('{"a": 1, "b": [1, 2]}\n')
+@pytest.mark.parametrize("inner", ["[1, 2]", '[{"x": 1}, {"x": 2}]'])
+def test_one_record_on_a_line_with_a_short_list_is_a_row(uploader: Uploader, inner: str) -> None:
+    part = uploader.take(f'{{"a": 1, "b": {inner}}}\n')
     assert (part.rows, part.schema.names) == (1, ("a", "b"))

@@ -117,3 +117,17 @@ def test_a_sheet_without_a_header_loses_no_row(uploader: Uploader) -> None:
     part = uploader.take(workbook([[7, "x", 1.5], [8, "y", 2.5]]))
     assert (part.schema.names[0], part.rows) == ("column 1", 2)
     assert "row 1 looks like values" in part.warnings[0]
+
+
+@pytest.mark.parametrize(("mark", "called"), [("^", "'^'"), ("~", "'~'"), ("   ", "space")])
+def test_a_column_that_another_mark_divides_is_said(
+    uploader: Uploader, mark: str, called: str
+) -> None:
+    part = uploader.take("".join(f"{i}{mark}a{mark}7\n" for i in range(9)))
+    assert len(part.schema.columns) == 1
+    assert f"if {called} divides it" in part.warnings[0]
+
+
+def test_a_column_of_words_is_one(uploader: Uploader) -> None:
+    part = uploader.take("name\n" + "ann\nbob lee\n" * 9)
+    assert (part.rows, part.warnings) == (18, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mode
@@ -40,6 +40,9 @@ MOST_STRAY = 100_000
 
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
+
+OTHER_DELIMITERS: Mapping[str | None, str] = {"^": "'^'", "~": "'~'", ":": "':'", None: "space"}
+FEWEST_UNDIVIDED = 5
 
 SHOWN_TITLES = 3
 COMMENT = "#"
@@ -315,7 +318,7 @@ def delimited(
         division.delimiter,
         names,
         skipped,
-        (*division.warnings, *warnings),
+        (*division.warnings, *warnings, *_undivided(division.records)),
         division.quote,
         has_header,
         readable.in_pieces,
@@ -323,6 +326,18 @@ def delimited(
         rejected=readable.rejected,
         limits=limits,
     )
+
+
+def _undivided(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What to say of a single column that another mark divides evenly."""
+    if len(records[0]) > 1 or len(records) < FEWEST_UNDIVIDED:
+        return ()
+    for mark, called in OTHER_DELIMITERS.items():
+        widths = {len(record[0].split(mark)) for record in records if len(record) == 1}
+        if len(widths) == 1 and widths != {1}:
+            said = f"the table is read as one column; if {called} divides it, write ',' instead"
+            return (said,)
+    return ()
 
 
 @dataclass(frozen=True)

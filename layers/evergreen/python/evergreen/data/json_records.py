@@ -17,6 +17,7 @@ from evergreen.data.refusal import Reason, UploadRefusedError, printable, shorte
 
 CHUNK = 1 << 20
 SHOWN_KEYS = 10
+FEWEST_WRAPPED = 10
 _GOES_ON = ("[", "{", ",", ":")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -122,7 +123,8 @@ def read_wrapped(path: Path, name: str, records: Records, limits: Limits) -> str
             except RecursionError:
                 raise UploadRefusedError([reader.too_deep(number)]) from None
         window.take("}")
-        _refuse_rest(window, name, number, "object")
+        what = "object; upload an array of records, or one object on each line"
+        _refuse_rest(window, name, number, what)
     if key is None:
         return None
     said = f"the records stand under the key '{printable(key)}'"
@@ -131,7 +133,10 @@ def read_wrapped(path: Path, name: str, records: Records, limits: Limits) -> str
 
 
 def holds_records(path: Path, limits: Limits) -> bool:
-    """Whether a file is one object on one line, in which one key has an array of records."""
+    """Whether a file is one object on one line that is there for an array of records.
+
+    An object with a few records in it may be a record itself.
+    """
     with _opened(path) as file:
         first = file.readline(limits.record_bytes)
         if file.read(CHUNK).strip():
@@ -140,8 +145,9 @@ def holds_records(path: Path, limits: Limits) -> bool:
         value = json.loads(first)
     except (ValueError, RecursionError):
         return False
-    lists = [each for each in value.values() if isinstance(each, list) and each]
-    return sum(isinstance(each[0], dict) for each in lists) == 1
+    lists = [each for each in value.values() if isinstance(each, list)]
+    long = [each for each in lists if len(each) >= FEWEST_WRAPPED and isinstance(each[0], dict)]
+    return len(long) == 1
 
 
 def _opened(path: Path) -> TextIO:
