@@ -12,10 +12,10 @@ from evergreen.data.engine import one_value
 from evergreen.data.readings import (
     GROUPED,
     MAY_BE_MOMENT,
+    ODD,
     READINGS,
     TEXT,
     Reading,
-    is_odd,
 )
 from evergreen.data.refusal import shortened
 from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType
@@ -151,7 +151,7 @@ def _worth_trying(
     hints = [f"count({MAY_BE_MOMENT.replace('{v}', f'v{n}')} OR NULL)" for n in range(len(columns))]
     found = _aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", columns, hints)
     tried = [
-        replace(column, readings=[each for each in column.readings if hint or not is_odd(each)])
+        replace(column, readings=[each for each in column.readings if hint or each not in ODD])
         for column, hint in zip(columns, found, strict=True)
     ]
     asked = [
@@ -316,7 +316,7 @@ def _exact(
             return chosen, (f"is written as {chosen.format or usual} here and as {was} before",)
         return chosen, ()
     others = [each for each in readings if each.type == chosen.type and each is not chosen]
-    if is_odd(chosen) and others:
+    if chosen in ODD and others:
         return chosen, (f"is read as {chosen.format} and could be {others[0].format} as well",)
     if chosen in GROUPED:
         return chosen, (f"is read as numbers written like {chosen.format}",)

@@ -276,16 +276,16 @@ COMMA_READINGS = (
 TEXT = Reading("text", "true", "{v}")
 
 
-def is_odd(reading: Reading) -> bool:
-    """Whether it reads moments that are not written as ISO has it."""
-    return reading.type in ("date", "timestamp") and reading.format is not None
-
+ODD = frozenset(
+    each for each in READINGS if each.type in ("date", "timestamp") and each.format is not None
+)
+"""Readings of moments that are not written as ISO has it."""
 
 MAY_BE_MOMENT = (
     r"regexp_matches({v}, '\d\D{1,10}\d+\D|\d[- ][A-Za-z]{3,9}[- ]\d|[A-Za-z] \d{1,2},? \d{4}"
     r"|\d\D\d+\D|\d{8}T\d')"
 )
-"""SQL condition: true of all texts that an odd reading has the form of."""
+"""SQL condition: true of all texts that one of the ODD readings has the form of."""
 
 
 def cleaned(expression: str, markers: Sequence[str] = MISSING) -> str:
