@@ -101,6 +101,16 @@ def test_lines_of_utf8_in_a_windows_file_are_not_garbled(uploader: Uploader) -> 
     assert any("two encodings" in warning for warning in part.warnings)
 
 
+def test_utf_32_is_read_by_its_mark(uploader: Uploader) -> None:
+    uploader.take("name,n\nZoé,7\n".encode("utf-32"))
+    assert uploader.rows() == [("Zoé", 7)]
+
+
+def test_a_table_for_weka_is_named(uploader: Uploader) -> None:
+    (reason,) = uploader.refused("@relation iris\n@attribute a numeric\n@data\n1\n2\n")
+    assert "is an ARFF file" in reason.message
+
+
 def test_a_nul_is_refused_with_its_line_even_late_in_the_file(uploader: Uploader) -> None:
     (reason,) = uploader.refused(b"a,b\n" + b"1,2\n" * 300_000 + b"\x00\n")
     assert (reason.code, reason.line) == ("nul_character", 300_002)

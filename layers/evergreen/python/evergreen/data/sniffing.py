@@ -50,6 +50,8 @@ FOREIGN_FORMATS = (
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
     (b"ARROW1", "an Arrow file"),
+    (b"@relation", "an ARFF file"),
+    (b"@RELATION", "an ARFF file"),
     (b"\x80\x02", "a Python pickle, which is never opened"),
     (b"\x80\x03", "a Python pickle, which is never opened"),
     (b"\x80\x04", "a Python pickle, which is never opened"),

@@ -196,10 +196,12 @@ def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
 
 
 def utf16_of(head: bytes) -> str | None:
-    """Which UTF-16 a text begins in, if any.
+    """Which UTF-16 (or UTF-32) a text begins in, if any.
 
     Without a mark it shows in Western text: every other byte is zero.
     """
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     head = head[:4096]
