@@ -96,8 +96,8 @@ def read_array(path: Path, name: str, records: Records, limits: Limits) -> None:
 def read_wrapped(path: Path, name: str, records: Records, limits: Limits) -> str | None:
     """Take the only array of records in an object, as `{"count": 2, "results": [{…}, {…}]}` has it.
 
-    Gives what there is to say; None, and nothing taken, if the object has no such array. Raises
-    UploadRefusedError if it has several, or where the text stops being JSON.
+    Gives what there is to say; None if the object has no such array before it stops being JSON.
+    Raises UploadRefusedError if it has several, or where the text stops being JSON behind it.
     """
     reader = _Reader(limits, "record")
     key, others, number = None, [], 0
@@ -119,14 +119,16 @@ def read_wrapped(path: Path, name: str, records: Records, limits: Limits) -> str
                 if not window.at("}"):
                     window.take(",")
             except json.JSONDecodeError as error:
+                if key is None:
+                    return None
                 raise _broken(name, number, error) from None
             except RecursionError:
-                raise UploadRefusedError([reader.too_deep(number)]) from None
+                return None
         window.take("}")
+        if key is None:
+            return None
         what = "object; upload an array of records, or one object on each line"
         _refuse_rest(window, name, number, what)
-    if key is None:
-        return None
     said = f"the records stand under the key '{printable(key)}'"
     shown = ", ".join(f"'{printable(each)}'" for each in others[:SHOWN_KEYS])
     return f"{said}; what stands beside it is passed over ({shown})" if others else said
