@@ -34,6 +34,7 @@ SHOWN = {
     "RetrainRequested": ("decide_retrain", "green"),
     "RetrainDeclined": ("decide_retrain", "yellow"),
     "WorkResent": ("sweep", "red"),
+    "WaiverEnded": ("sweep", "yellow"),
 }
 """The stage that says a fact, and its colour."""
 

@@ -108,12 +108,11 @@ def diff(project: str, dataset: str) -> dict[str, Any]:
     """What changed from one version to another: `from` and `to`, else the last two."""
     known(project)
     found = versions_of(project, dataset)
-    asked = {
-        "from": app.current_event.get_query_string_value(
-            "from", found[min(1, len(found) - 1)]["version"]
-        ),
-        "to": app.current_event.get_query_string_value("to", found[0]["version"]),
-    }
+    newest = stage.catalogue.dataset(project, dataset)
+    to = app.current_event.get_query_string_value("to", newest.version if newest else "")
+    # A dataset that became again what it was before is not its latest version by date.
+    before = next((each["version"] for each in found if each["version"] != to), to)
+    asked = {"from": app.current_event.get_query_string_value("from", before), "to": to}
     records = {str(each["version"]): each for each in found}
     for name, version in asked.items():
         if version not in records:

@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, now, on_messages
 from evergreen.contracts.facts import LabelsJoined, LabelsRefused
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_labels
 from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.ingestion import UploadRefusedError
+from evergreen.data.limits import Limits
 from evergreen.data.rows import read_rows
 from evergreen.features.signature import Signature
 from evergreen.monitoring.label_matching import Unmatched
@@ -29,6 +30,8 @@ from evergreen.registry.identity import (
 )
 
 MAXIMUM_BYTES = 1024**3
+LIMITS = Limits(rows=1_000_000, seconds=200)
+"""All rows are held at once; the function has 300 seconds."""
 
 stage = Stage("ingest_labels", lease_seconds=360)
 
@@ -63,7 +66,7 @@ def take(message: Message) -> None:
             stage.derive(
                 message, project, inputs, lambda work: join(work, project, upload.key, source, keys)
             )
-        except (UploadTooLargeError, UploadRefusedError, LabelsRefusedError) as error:
+        except (UploadNotFetchedError, UploadRefusedError, LabelsRefusedError) as error:
             stage.say(message, LabelsRefused(project=project, key=upload.key, problem=str(error)))
 
 
@@ -85,7 +88,7 @@ def join(
         for index, capture in enumerate(derivation.inputs["captures"])
     ]
     joined = source.with_name("labelled.parquet")
-    rows = list(read_rows(source, key))
+    rows = list(read_rows(source, key, limits=LIMITS))
     summary = join_labels(
         rows,
         captures,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.cloud.event_table import DynamoEventStore
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import BatchRefused, BatchScored
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_scoring
 from evergreen.data.ingestion import UploadRefusedError
+from evergreen.data.limits import Limits
 from evergreen.data.rows import read_rows, write_rows
 from evergreen.features.signature import Signature
 from evergreen.registry.derivations import Outcome
@@ -34,6 +35,8 @@ from evergreen.serving.requests import (
 )
 
 MAXIMUM_FILE_BYTES = 1024**3
+LIMITS = Limits(rows=1_000_000)
+"""All answers are held at once."""
 
 FRAME_BYTES = 50
 """Of a request for each row: its id, commas."""
@@ -42,6 +45,9 @@ OF_FILES = frozenset({"image.brightness", "audio.seconds"})
 """Columns that only pictures and recordings have."""
 
 LONGEST_ID = 200
+
+LONGEST_STEM = 200
+"""Characters of the file's name in the name of its answers: a key has 1,024 bytes."""
 
 stage = Stage("score_batch")
 
@@ -71,7 +77,7 @@ def take(message: Message) -> None:
             stage.derive(
                 message, project, inputs, lambda work: score(work, project, signature, source)
             )
-        except (UploadTooLargeError, UploadRefusedError, RequestInvalidError) as error:
+        except (UploadNotFetchedError, UploadRefusedError, RequestInvalidError) as error:
             refused = BatchRefused(project=project, key=upload.key, problem=str(error))
             stage.say(message, refused)
 
@@ -81,7 +87,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     key, model = str(derivation.inputs["key"]), str(derivation.inputs["model"])
     graph = ServingGraph.load(stage.lake.read(graph_key(model)), signature)
     scored: list[dict[str, Any]] = []
-    for chunk in chunks(read_rows(source, key)):
+    for chunk in chunks(read_rows(source, key, limits=LIMITS)):
         ids = [id_of(row, len(scored) + index) for index, row in enumerate(chunk)]
         try:
             request = read_request(
@@ -106,7 +112,7 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
                     "notes": "; ".join(answer["notes"]) or None,
                 }
             )
-    result = scored_key(project, f"{derivation.key}/{Path(key).stem}.parquet")
+    result = scored_key(project, f"{derivation.key}/{Path(key).stem[:LONGEST_STEM]}.parquet")
     target = source.with_name("scored.parquet")
     write_rows(target, scored)
     stage.lake.store(target, result)

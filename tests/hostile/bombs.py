@@ -51,6 +51,47 @@ def zip_bomb(
     path.write_bytes(local + packed + central + end)
 
 
+def endless_name(path: Path, size: int = 200 << 20) -> None:
+    """A gzip file that is nothing but the name of what it holds."""
+    with path.open("wb") as file:
+        file.write(b"\x1f\x8b\x08\x08\0\0\0\0\0\xff")
+        for _ in range(size >> 20):
+            file.write(b"n" * (1 << 20))
+
+
+def overlapping(path: Path, count: int = 200, size: int = 20 << 20) -> None:
+    """Members that all are the same bytes, so that each costs only its name (Fifield 2019)."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = compressor.compress(b"1,2\n" * (size // 4)) + compressor.flush()
+    sizes = struct.pack("<III", zlib.crc32(b"1,2\n" * (size // 4)), len(packed), size)
+    local = b"PK\x03\x04" + struct.pack("<HHHHH", 20, 0, 8, 0, 33) + sizes
+    local += struct.pack("<HH", 5, 0) + b"0.txt"
+    entries = b"".join(
+        b"PK\x01\x02"
+        + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 33)
+        + sizes
+        + struct.pack("<HHHHHII", len(b"%d.txt" % n), 0, 0, 0, 0, 0, 0)
+        + b"%d.txt" % n
+        for n in range(count)
+    )
+    place = len(local) + len(packed)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, len(entries), place, 0)
+    path.write_bytes(local + packed + entries + end)
+
+
+def claimed_in_zip64(path: Path, claimed: int = 1 << 62) -> None:
+    """One stored member of which the long form of the directory says that it is endless."""
+    content = b"a,b\n1,2\n"
+    longer = struct.pack("<HHQQ", 1, 16, claimed, len(content))
+    sizes = struct.pack("<III", zlib.crc32(content), 0xFFFF_FFFF, 0xFFFF_FFFF)
+    local = b"PK\x03\x04" + struct.pack("<HHHHH", 45, 0, 0, 0, 33) + sizes
+    local += struct.pack("<HH", 1, len(longer)) + b"a" + longer + content
+    entry = b"PK\x01\x02" + struct.pack("<HHHHHH", 45, 45, 0, 0, 0, 33) + sizes
+    entry += struct.pack("<HHHHHII", 1, len(longer), 0, 0, 0, 0, 0) + b"a" + longer
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(entry), len(local), 0)
+    path.write_bytes(local + entry + end)
+
+
 def many_members(path: Path, count: int = 300_000) -> None:
     """A directory of nothing but names."""
     entries = b"".join(

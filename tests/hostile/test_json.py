@@ -37,6 +37,11 @@ JSON = {
     "a line that breaks off among good lines": among('{"a": 1, "b": "x'),
     "a NUL in a text among good lines": among('{"a": 1, "b": "x\\u0000y"}'),
     "half a character among good lines": among('{"a": 1, "b": "\\ud800"}'),
+    "half a character in a key among good lines": among('{"a": 1, "\\ud800": 2}'),
+    "half a character in a key twice among good lines": among('{"\\ud800": 1, "\\ud800": 2}'),
+    "returns in the first texts": Attack.of(
+        b'[{"a": "x\\r\\ny"}, {"a": "\\r"}, {"a": "z"}]', rows=3
+    ),
     "a text of 8 MiB among good lines": among('{"a": 1, "b": "' + "x" * 8 * MIB + '"}'),
     "a line of 32 MiB among good lines": among('{"a": 1, "b": "' + "x" * 32 * MIB + '"}'),
     "a number of 4 MiB among good lines": among('{"a": ' + "9" * 4 * MIB + "}"),

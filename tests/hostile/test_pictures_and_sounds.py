@@ -45,6 +45,14 @@ def with_texts(count: int, length: int) -> bytes:
     return content[:33] + texts + content[33:]
 
 
+def drawn_over(scans: int) -> bytes:
+    """A JPEG of a megapixel whose last scan is there so many times."""
+    content = picture(Image.new("L", (1_000, 1_000), 128), "JPEG", progressive=True, optimize=True)
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    tables = content.rindex(b"\xff\xc4", 0, last)
+    return content[:end] + content[tables:end] * scans + content[end:]
+
+
 def scrambled(content: bytes, seed: int) -> bytes:
     chance = random.Random(seed)  # noqa: S311
     changed = bytearray(content)
@@ -56,6 +64,14 @@ def scrambled(content: bytes, seed: int) -> bytes:
 def claimed_channels() -> bytes:
     content = bytearray(recording())
     content[22:24] = struct.pack("<H", 65_535)
+    return bytes(content)
+
+
+def of_unknown_length() -> bytes:
+    """A FLAC as a pipe writes it: its number of samples is 0."""
+    content = bytearray(recording(form="FLAC"))
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
     return bytes(content)
 
 
@@ -74,11 +90,15 @@ ATTACKS = {
         "too_many_pixels",
     ),
     "a picture with texts of 2 GB": Attack.of(with_texts(200, 10_000_000), "damaged"),
+    "a picture drawn 100,000 times": Attack.of(drawn_over(100_000), "damaged"),
+    "a picture drawn as often as programs do": Attack.of(drawn_over(10), rows=1),
     "a picture cut off": Attack.of(picture()[:100], "damaged"),
     "a mark and no picture": Attack.of(b"\xff\xd8\xff", "not_a_picture"),
     "a recording of 65,535 channels": Attack.of(claimed_channels(), "damaged"),
     "a recording that claims 4 GB, as from a pipe": Attack.of(claimed_seconds(), rows=1),
     "a recording of 11 minutes": Attack.of(recording(tone(440, 660), "FLAC"), "too_long"),
+    "a recording that does not say how long it is": Attack.of(of_unknown_length(), "damaged"),
+    "recordings in a chain": Attack.of(recording(form="OGG") * 3, "damaged"),
     "a recording of one byte": Attack.of(b"R", "no_rows"),
     "a large picture beside others": Attack.of(
         packed(INNOCENT, {"large.png": pixels(20_000)}), rows=9, bad=1

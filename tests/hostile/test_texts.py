@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.attack import Attack, check, delivered
+from tests.hostile.attack import SLOWEST_OF_LARGE, Attack, check, delivered
 
 MIB = 1 << 20
 ROWS = 500
@@ -91,6 +91,21 @@ TEXTS = {
     "SQL": Attack.of(
         b"a'); DROP TABLE x; --,\"b\"\" ; ATTACH 'x'\"\n1,'); COPY x TO '/tmp/x'; --\n2,x\n", rows=2
     ),
+    "nothing but columns of the quarantine": Attack.of(
+        b"evergreen_reasons,evergreen_raw\nx,1\ny,2\n", "no_columns"
+    ),
+    "a mark between lines in the header": Attack.of(
+        "id,no\u2028te,x\n".encode() + b"1,2,3\n" * 50, rows=50
+    ),
+    "marks between lines in ragged rows": Attack.of(
+        HEAD + GOOD + "1\u20282\x852\n".encode() * 3, rows=ROWS, bad=3
+    ),
+    "returns between lines": Attack.of(HEAD + b"1,2\r3,4\n\r5,6\n", rows=3),
+    "UTF-32": Attack.of("a,b\n1,ä\n".encode("utf-32"), rows=1),
+    "300,000 blank lines before all": Attack.of(b"\n" * 300_000 + HEAD + GOOD, "empty_file"),
+    "words without an end of line": Attack.of(
+        (b"some words of a very long line " * 8_000 + b"\n") * 2, rows=2
+    ),
     "random bytes": Attack.of(bytes(range(256)) * 4_096, "not_a_table"),
     "an HTML page": Attack.of(b"<html><body>404</body></html>", "not_a_table"),
     "a pickle": Attack.of(b"\x80\x05cos\nsystem\n(S'touch pwned'\ntR.", "not_a_table"),
@@ -119,4 +134,4 @@ def test_a_hostile_text_is_answered(reports: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("name", LARGE_TEXTS)
 def test_a_large_hostile_text_is_answered(tmp_path: Path, name: str) -> None:
     only = {name: LARGE_TEXTS[name]}
-    check(only[name], delivered(only, tmp_path)[name])
+    check(only[name], delivered(only, tmp_path)[name], SLOWEST_OF_LARGE)

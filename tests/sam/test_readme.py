@@ -53,7 +53,8 @@ def test_uploads_with_the_aws_cli_become_a_model_that_answers_curl(
     shell: Callable[[str], str],
 ) -> None:
     (upload,) = commands("1. Upload data")
-    (ask,) = commands("2. Call the endpoint")
+    (follow,) = commands("2. Follow it")
+    (ask,) = commands("3. Call the endpoint")
     assert shell(upload).count("upload: ") == 2
     deadline = time.monotonic() + 120
     while "predictions" not in (answer := json.loads(shell(ask))):
@@ -61,3 +62,4 @@ def test_uploads_with_the_aws_cli_become_a_model_that_answers_curl(
         time.sleep(0.5)
     (prediction,) = answer["predictions"]
     assert prediction["prediction"] in prediction["probabilities"]
+    assert json.loads(shell(follow))["champion"]["model"] == answer["model"]

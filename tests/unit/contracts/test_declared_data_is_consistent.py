@@ -15,6 +15,11 @@ def read(section: str) -> ProjectFile:
     return read_project_file((HEAD + section).encode(), "p")
 
 
+def waiver(constraint: str, reason: str = "b", until: str = "2026-01-01") -> str:
+    said = f"constraint: {constraint}, author: a, reason: {reason}, until: {until}"
+    return f"    waivers:\n    - {{{said}}}\n"
+
+
 WRONG = [
     (
         "    colums: {}\n",
@@ -38,7 +43,33 @@ WRONG = [
     ("    anomalies: {odd: warn}\n", "'data.d.anomalies.odd"),
     (
         "    waivers:\n    - {constraint: x, author: a, reason: b, until: 2026-01-01}\n",
-        "a waiver names 'x'; there are",
+        "line 7: 'data.d.waivers.0.constraint': no constraint or anomaly is called 'x'; there are",
+    ),
+    (
+        (
+            f"    constraints:\n    - {{column: fare, range: [0, 1]}}\n{waiver('new_column')}"
+            "    - {constraint: 'rnage:fare', author: a, reason: b, until: 2026-01-01}\n"
+        ),
+        (
+            "line 10: 'data.d.waivers.1.constraint': no constraint or anomaly is called "
+            "'rnage:fare'; did you mean 'range:fare'?"
+        ),
+    ),
+    (
+        waiver("'new_category:'"),
+        "is called 'new_category:'; did you mean 'new_category'?",
+    ),
+    (
+        waiver("new_category", reason="' '"),
+        "line 7: 'data.d.waivers.0.reason': string should have at least 1 character",
+    ),
+    (
+        "    waivers:\n    - {constraint: new_category, author: a, until: 2026-01-01}\n",
+        "line 7: 'data.d.waivers.0.reason' is missing",
+    ),
+    (
+        waiver("new_category", until="2026-02-30"),
+        "line 7: 'data.d.waivers.0.until'",
     ),
     (
         "    waivers:\n    - {constraint: new_category, reason: b, until: 2026-01-01}\n",

@@ -125,3 +125,10 @@ def test_more_bad_rows_than_can_be_kept_refuse_the_file(
     assert reasons[0].code == "too_many_bad_rows"
     assert "2 bad rows of 102, more than the 1 that can be kept" in reasons[0].message
     assert uploader.take(GOOD + "200,low,a\n").quarantined_rows == 1
+
+
+def test_a_reason_repeats_no_control_of_a_value_or_a_name(uploader: Uploader) -> None:
+    uploader.take("a\u202eb\n" + "1\n" * 99 + "\x1b[2J\u202e\n")
+    ((_, _, reasons),) = uploader.bad_rows()
+    assert reasons[0]["value"] == r"\x1b[2J\u202e"
+    assert reasons[0]["message"].isprintable()

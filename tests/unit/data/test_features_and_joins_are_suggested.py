@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -60,6 +61,41 @@ def test_a_step_can_be_pasted_into_the_project_file(shop: Profile) -> None:
     assert len(steps) > 5
     for step in steps:
         Step.model_validate(yaml.safe_load(step))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("New York", "NEW YORK", "new york"),
+        ("Catherine's", "Catherines", "catherines"),
+        ("new-york", "New York"),
+        ("Straße 1", "STRASSE 1", "straße 1."),
+    ],
+)
+def test_one_value_in_several_spellings_gets_a_step_that_writes_it_in_one(
+    tmp_path: Path, values: tuple[str, ...]
+) -> None:
+    listed = ", ".join("'" + each.replace("'", "''") + "'" for each in (*values, "Rome", "Oslo"))
+    path = write_parquet(
+        tmp_path / "a.parquet", f"SELECT unnest([{listed}]) AS city, i FROM range(40) r(i)"
+    )
+    found = suggested(profile([path], target="city"))["spellings", ("city",)]
+    same = [each for each in values if "STRASSE" not in each]
+    assert all(f"'{each}'" in found.why for each in same)
+    step = Step.model_validate(yaml.safe_load(found.step))
+    with duckdb.connect() as connection:
+        written = connection.execute(
+            f"SELECT DISTINCT {(step.derive or {})['city']} FROM '{path}' WHERE city IN ({listed})"
+        ).fetchall()
+    assert len(written) == 2 + 1 + (len(values) - len(same))
+
+
+def test_different_values_are_no_spellings_of_one(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "a.parquet",
+        "SELECT unnest(['a1', 'a2', 'b', '+', '-', 'é', 'e']) AS code, i FROM range(40) r(i)",
+    )
+    assert ("spellings", ("code",)) not in suggested(profile([path]))
 
 
 def test_hours_are_suggested_of_times_and_not_of_dates(shop: Profile) -> None:

@@ -103,6 +103,26 @@ def test_one_odd_row_comes_out_as_it_does_with_all_care(uploader: Uploader, odd:
 
 
 @pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("lines", [5, 100, 400])
+def test_lines_inside_of_values_are_not_taken_for_rows(uploader: Uploader, lines: int) -> None:
+    poems = "".join(f'{i},"{"a,b" * (i % 2)}{chr(10).join(["x,y"] * lines)}"\n' for i in range(40))
+    content = "id,poem\n" + poems
+
+    found = outcome(uploader, content)
+    assert found == carefully(uploader, content)
+    assert found[0].schema.column("id").type == "integer"
+
+
+@pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("place", [0, 150])
+def test_spaces_around_texts_cost_no_reading_with_all_care(tmp_path: Path, place: int) -> None:
+    lines = CLEAN.splitlines(keepends=True)
+    lines[1 + place] = lines[1 + place].replace("name", " name")
+
+    assert taken_at_once(tmp_path, "".join(lines))
+
+
+@pytest.mark.usefixtures("small_samples")
 @pytest.mark.parametrize(
     "line",
     [
@@ -127,6 +147,7 @@ def test_nothing_is_left_of_an_attempt_that_ends(tmp_path: Path) -> None:
 
 cells = st.one_of(
     st.sampled_from(["", "NA", "7", "07", " 7", "7.5", "x", "true", "2024-02-03", "1e3", "a b"]),
+    st.sampled_from([" x", "x ", "\u00a0y", " NA ", "a\tb", "  "]),
     st.integers(-1000, 1000).map(str),
     st.floats(allow_nan=False).map(repr),
     st.dates(dt.date(1900, 1, 1)).map(str),

@@ -61,6 +61,24 @@ texts = st.one_of(
     st.datetimes().map(lambda when: when.isoformat(" ")),
     st.datetimes().map(lambda when: when.isoformat() + "Z"),
     st.dates().map(str),
+    st.sampled_from(
+        [
+            f"{day}{time}"
+            for day in ("d/d/dd", "d.d.dd", "d-d-dd")
+            for time in ("", " d:d", " d:d:d")
+        ]
+    ).flatmap(
+        lambda form: st.tuples(
+            *(
+                st.sampled_from(
+                    [f"{n:02d}" for n in range(32)] + [" 1", "+1", "-1", "1 ", "1_", "ab"]
+                )
+                if each == "d"
+                else st.just(each)
+                for each in form
+            )
+        ).map("".join)
+    ),
 )
 
 
@@ -71,7 +89,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-@pytest.mark.parametrize("reading", QUICK, ids=lambda reading: reading.type)
+@pytest.mark.parametrize("reading", QUICK, ids=lambda reading: reading.format or reading.type)
 @settings(max_examples=60, deadline=None)
 @given(written=st.lists(texts, min_size=1, max_size=200))
 @example(written=ODD)
@@ -99,12 +117,15 @@ def test_a_sure_text_has_the_form_and_the_value_of_its_pattern(
         ("date", "2024-02-29"),
         ("timestamp", "2024-01-01 10:00:00"),
         ("timestamp", "2024-01-01T10:00:00Z"),
+        ("%d.%m.%Y", "31.12.2024"),
+        ("%d.%m.%Y %H:%M", "31.12.2024 23:59"),
+        ("%m/%d/%Y %H:%M:%S", "12/31/2024 23:59:00"),
     ],
 )
 def test_the_usual_way_to_write_a_value_is_sure(
     connection: duckdb.DuckDBPyConnection, kind: str, text: str
 ) -> None:
-    reading = next(each for each in QUICK if each.type == kind)
+    reading = next(each for each in QUICK if kind in {each.type, each.format})
 
     assert connection.execute(
         f"SELECT {reading.sure} AND {reading.cast} IS NOT NULL FROM (SELECT ? AS v)".replace(

@@ -1,5 +1,7 @@
 """Header lines, quotes and encodings are found in delimited text; running text is documents."""
 
+import time
+
 import pytest
 
 from tests.unit.data.uploads import Uploader, types
@@ -158,3 +160,57 @@ def test_a_table_with_broken_rows_is_not_taken_for_text(uploader: Uploader) -> N
         "id,review\n1,it was good, really good\n2,not good, at all, no\n3,x\n"
     )
     assert reasons[0].code == "too_many_bad_rows"
+
+
+# ---- lines ---------------------------------------------------------------------------------------
+
+SEPARATORS = ("\u2028", "\x85", "\x0b", "\x0c")
+"""Python ends lines here, CSV does not."""
+
+
+@pytest.mark.parametrize("mark", SEPARATORS)
+def test_only_line_ends_divide_a_header(uploader: Uploader, mark: str) -> None:
+    if mark < " ":
+        (reason,) = uploader.refused(f"id,no{mark}te,x\n1,2,3\n")
+        assert reason.code == "bad_column_name"
+        return
+    part = uploader.take(f"id,no{mark}te,x\n" + "1,2,3\n" * 9)
+    assert part.schema.names == ("id", f"no{mark}te", "x")
+    assert (part.rows, part.quarantined_rows) == (9, 0)
+
+
+@pytest.mark.parametrize("mark", SEPARATORS)
+def test_a_bad_row_counts_once_whatever_it_holds(uploader: Uploader, mark: str) -> None:
+    part = uploader.take("a,b\n" + "1,2\n" * 50 + f"1{mark}2\n" * 3)
+    assert (part.rows, part.quarantined_rows) == (50, 3)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_long_lines_of_words_are_looked_through_once(uploader: Uploader, end: str) -> None:
+    words = "some words of a very long line " * 4_000
+    began = time.monotonic()
+    assert uploader.take(f"{words}{end}{words}{end}").rows == 2
+    assert time.monotonic() - began < 10
+
+
+def test_paragraphs_are_one_document_whatever_ends_their_lines(uploader: Uploader) -> None:
+    for end in ("\n", "\r\n"):
+        text = end.join(["This is a sentence of one paragraph.", "", "And this is the other one."])
+        assert uploader.take(text).rows == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-16", "utf-8-sig"])
+def test_a_mark_at_the_beginning_tells_the_encoding(uploader: Uploader, encoding: str) -> None:
+    uploader.take("n,town\n1,Zürich\n2,Bern\n".encode(encoding))
+    assert uploader.rows() == [(1, "Zürich"), (2, "Bern")]
+
+
+def test_many_blank_lines_are_not_called_an_empty_file(uploader: Uploader) -> None:
+    (reason,) = uploader.refused("\n" * 300_000 + "a,b\n1,2\n")
+    assert "begins with 262,144 blank bytes" in reason.message
+
+
+@pytest.mark.parametrize("end", ["\r", "\n\r", "\r\r\n"])
+def test_returns_between_lines_end_them_too(uploader: Uploader, end: str) -> None:
+    uploader.take(f"a,b\n1,2\n3,4{end}5,6\n")
+    assert uploader.rows() == [(1, 2), (3, 4), (5, 6)]

@@ -143,3 +143,32 @@ def test_anomalies_stand_at_the_top(people: Path) -> None:
 def test_an_almost_empty_dataset_has_a_page(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "one.parquet", "SELECT NULL::DOUBLE AS x, 'a' AS y")
     outline(render_exploration("p", "one", "ab" * 16, profile([path], target="y")))
+
+
+def test_long_names_that_differ_at_their_end_can_be_told_apart(tmp_path: Path) -> None:
+    columns = ", ".join(
+        f"hash(i * {n + 2}) % 97 AS a_rather_long_name_number_{n}" for n in range(9)
+    )
+    path = write_parquet(tmp_path / "wide.parquet", f"SELECT {columns} FROM range(200) r(i)")
+    page = render_exploration("p", "d", "v", profile([path]))
+    (heat,) = re.findall(r'<svg class="heat".*?</svg>', page)
+    labels = re.findall(r'text-anchor="end">([^<]*)<', heat)
+    assert len(labels) == len(set(labels)) == 9
+
+
+def test_one_row_and_one_column_are_not_many(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "one.parquet", "SELECT 1 AS a, NULL::INTEGER AS b")
+    page = render_exploration("p", "d", "v", profile([path]))
+    assert "1 row of 2 columns" in page
+    assert "1 column has gaps, most in b" in page
+
+
+def test_a_column_that_is_one_group_is_not_drawn(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "texts.parquet",
+        "SELECT 'a text of its own, number ' || i AS note, i % 3 AS v, i % 2 = 0 AS y "
+        "FROM range(300) r(i)",
+    )
+    page = render_exploration("p", "d", "v", profile([path], target="y"))
+    drawn = re.findall(r"<figure><figcaption><b>([^<]*)</b>", page)
+    assert drawn == ["y", "v"]

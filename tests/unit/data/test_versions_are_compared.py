@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from evergreen.data.profile import profile
+from evergreen.data.runs import Runs
 from evergreen.data.version_diff import VersionDiff, compare_versions
 from tests.unit.data.uploads import write_parquet
 
@@ -49,15 +54,114 @@ def test_a_version_does_not_differ_from_itself(tmp_path: Path) -> None:
     assert [move.distance for move in diff.moves] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("shift", [0.3, 1.0, 4.0])
-def test_the_distance_of_numbers_is_kolmogorovs(tmp_path: Path, shift: float) -> None:
+DRAWS: dict[str, Callable[[np.random.Generator, float], Any]] = {
+    "normal": lambda rng, shift: rng.normal(shift, 1, size=3000),
+    "a long tail": lambda rng, shift: rng.lognormal(shift, 1.5, size=3000),
+    "no mean": lambda rng, shift: rng.standard_cauchy(size=3000) + shift,
+    "mostly zero": lambda rng, shift: rng.exponential(size=3000) * (rng.random(3000) < 0.1 + shift),
+    "a far value": lambda rng, shift: np.append(rng.uniform(shift, 9, size=2999), 1e9),
+    "few values": lambda rng, shift: rng.integers(0, 5, size=3000) + (rng.random(3000) < shift),
+}
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
+def test_the_distance_of_numbers_is_kolmogorovs(
+    tmp_path: Path, draw: Callable[[np.random.Generator, float], Any], shift: float
+) -> None:
     rng = np.random.default_rng(3)
-    one, other = rng.normal(size=4000), rng.normal(shift, 1, size=4000)
+    one, other = draw(rng, 0.0), draw(rng, shift)
     queries = [f"SELECT unnest({list(map(float, each))}) AS x" for each in (one, other)]
     (move,) = moved(tmp_path, *queries).moves
-    # Histograms of 20 bins know the distribution functions to about a bin.
-    assert move.distance == pytest.approx(ks_2samp(one, other).statistic, abs=0.05)
+    assert move.distance is not None
+    assert abs(move.distance - ks_2samp(one, other, method="asymp").statistic) <= 0.01 + 1e-6
     assert move.mean_after == pytest.approx(other.mean())
+
+
+NUMBERS = st.lists(st.integers(-50, 50) | st.floats(-1e9, 1e9), min_size=1, max_size=200)
+
+
+@settings(max_examples=60, deadline=None)
+@given(one=NUMBERS, other=NUMBERS)
+def test_hundredths_are_enough_for_a_distance(one: list[float], other: list[float]) -> None:
+    columns = [
+        {
+            "name": "x",
+            "type": "number",
+            "count": len(values),
+            "nulls": 0,
+            "hundredths": [float(value) for value in runs_of_values(values).hundredths()],
+        }
+        for values in (one, other)
+    ]
+    (move,) = compare_versions(
+        RECORD, RECORD, ({"columns": columns[:1]}, {"columns": columns[1:]})
+    ).moves
+    assert move.distance is not None
+    true = max(
+        abs(np.mean([x <= at for x in one]) - np.mean([x <= at for x in other]))
+        for at in {*one, *other}
+    )
+    assert abs(move.distance - true) <= 0.01 + 1e-6
+
+
+def runs_of_values(values: list[float]) -> Runs:
+    return Runs(*np.unique(np.array(values, dtype=float), return_counts=True))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("SELECT i AS x FROM range(80) r(i)", "SELECT i + 8.5 AS x FROM range(80) r(i)"),
+        (
+            "SELECT DATE '2026-01-01' + i::INT AS x FROM range(80) r(i)",
+            "SELECT TIMESTAMP '2026-01-09 12:00:00' + to_days(i::INT) AS x FROM range(80) r(i)",
+        ),
+    ],
+)
+def test_a_column_whose_type_became_wider_is_still_compared(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    (move,) = moved(tmp_path, before, after).moves
+    assert move.distance == pytest.approx(9 / 80, abs=0.01)
+
+
+def test_times_beyond_all_calendars_are_compared(tmp_path: Path) -> None:
+    query = "SELECT make_timestamp(40000 + i, 1, 1, 0, 0, 0) AS x FROM range({}, {}) r(i)"
+    (move,) = moved(tmp_path, query.format(0, 80), query.format(40, 120)).moves
+    assert move.distance == pytest.approx(0.5, abs=0.01)
+
+
+@given(
+    one=st.lists(st.sampled_from("abcdefghijklmnopqrst"), min_size=1, max_size=60),
+    other=st.lists(st.sampled_from("abcdefghijklmnopqrst"), min_size=1, max_size=60),
+)
+def test_the_distance_of_texts_is_never_more_than_it_is(one: list[str], other: list[str]) -> None:
+    columns = [
+        {
+            "name": "x",
+            "type": "text",
+            "count": len(values),
+            "nulls": 0,
+            "top": Counter(values).most_common(10),
+        }
+        for values in (one, other)
+    ]
+    (move,) = compare_versions(
+        RECORD, RECORD, ({"columns": columns[:1]}, {"columns": columns[1:]})
+    ).moves
+    shares = [Counter(values) for values in (one, other)]
+    true = (
+        sum(
+            abs(shares[0][each] / len(one) - shares[1][each] / len(other))
+            for each in {*one, *other}
+        )
+        / 2
+    )
+    assert move.distance is not None
+    assert move.distance <= true + 1e-6
+    if len(shares[0]) <= 10 and len(shares[1]) <= 10:
+        assert move.distance == pytest.approx(true, abs=1e-6)
 
 
 @pytest.mark.parametrize(

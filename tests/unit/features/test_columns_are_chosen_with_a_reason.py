@@ -129,3 +129,14 @@ def test_a_number_that_counts_is_kept_unless_its_name_says_that_it_numbers(
 ) -> None:
     made = workshop.prepare(hundred("i AS x, i AS paid, i AS instant, i AS id, i AS PassengerId"))
     assert names(made) == ("x", "paid", "instant")
+
+
+def test_the_notes_say_which_columns_are_not_learned_from_and_why(workshop: Workshop) -> None:
+    made = workshop.prepare(hundred("i % 7 AS v, 'K' || i AS name, 1 AS one"), time=False)
+    (note,) = [note for note in made.notes if note.startswith("not learned from: ")]
+    assert "'name' (identifier or name: 100 different values in 100 rows)" in note
+    assert "'one' (is always 1" in note
+    many = ", ".join(f"1 AS c{place}" for place in range(12))
+    made = workshop.prepare(hundred(f"i % 7 AS v, {many}"), time=False)
+    (note,) = [note for note in made.notes if note.startswith("not learned from: ")]
+    assert note.endswith(" and 2 more")

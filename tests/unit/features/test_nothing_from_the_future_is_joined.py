@@ -21,6 +21,7 @@ from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.step_kinds import windows
 from evergreen.features.steps import Prepared, run_steps
 from evergreen.features.workbench import ROW, JoinReport, Table, Workbench
+from tests.unit.features.workshop import Workshop, hundred
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001 - as the engine gives times
 DAY = timedelta(days=1)
@@ -295,3 +296,28 @@ def test_a_window_that_would_look_at_too_many_rows_is_refused(
         prepared(rows, reference, {"window": window}),
     ):
         pass
+
+
+@pytest.mark.parametrize("at_once", [1, 13])
+def test_rows_that_are_looked_at_some_at_a_time_give_the_same(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    rows = hundred(
+        "'s' || i % 3 AS s, TIMESTAMP '2024-01-01' + to_hours(i * 7 % 50) AS t, i AS n, "
+        "TIMESTAMP '2024-01-01' + to_hours(i * 7 % 50 + i % 4) AS known",
+        200,
+    )
+    step = {
+        "by": ["s"],
+        "time": "t",
+        "known": "known",
+        "within": "1 day",
+        "columns": {"before": "count", "last": {"last": "n"}, "total": {"sum": "n"}},
+    }
+    newest = {**step, "rows": 3, "columns": {"m": {"mean": "n"}}}
+    workshop.prepare(rows, {"window": step}, {"window": newest})
+    whole = sorted(workshop.written("n, before, last, total, m"))
+    monkeypatch.setattr(windows, "PAIRS_AT_ONCE", at_once)
+    workshop.prepare(rows, {"window": step}, {"window": newest})
+    assert sorted(workshop.written("n, before, last, total, m")) == whole
+    assert len({before for _, before, *_ in whole}) > 5

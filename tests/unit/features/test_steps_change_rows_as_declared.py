@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.features.preparation import JoinReport
+from evergreen.features import workbench
+from evergreen.features.preparation import JoinReport, PreparationRefusedError
 from tests.unit.features.workshop import Workshop, hundred, names
 
 ROWS = hundred("i AS n, i % 5 AS k, (i * 7) % 10 AS v")
@@ -139,6 +140,24 @@ def test_a_step_that_cannot_be_done_says_why(
     assert error.step == 1
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"derive": {"a": "name * 2"}}, "('name' is VARCHAR)"),
+        ({"filter": "v + name > NAME"}, "('v' is BIGINT, 'name' is VARCHAR)"),
+        ({"derive": {"a": "sum(v)"}}, "a statistic over rows takes OVER (…)"),
+        ({"derive": {"a": 'name = "K1"'}}, "(a text stands between single quotes: 'K1')"),
+        ({"derive": {"a": "total price * 2"}}, "names with spaces or signs in them stand between"),
+        ({"derive": {"Name": "v"}}, "there is a column 'Name' already; choose another name"),
+    ],
+)
+def test_usual_slips_in_expressions_get_a_hint(
+    workshop: Workshop, step: dict[str, object], said: str
+) -> None:
+    error = workshop.refused(hundred("i AS v, 'K' || i % 3 AS name"), step)
+    assert said in str(error)
+
+
 def test_an_error_in_a_value_names_step_column_and_value(workshop: Workshop) -> None:
     error = workshop.refused(
         hundred("CASE WHEN i = 77 THEN 'many' ELSE i::VARCHAR END AS t, i % 7 AS v"),
@@ -183,3 +202,14 @@ def test_an_expression_reads_no_file(workshop: Workshop, tmp_path: Path) -> None
 def test_a_dataset_that_is_not_there_is_refused(workshop: Workshop) -> None:
     error = workshop.refused(ROWS, {"join": {"dataset": "shop", "on": ["k"]}})
     assert str(error) == "dataset 'shop' has no data; upload it first"
+
+
+def test_a_step_that_never_ends_is_ended_and_named(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench, "STEPS_SECONDS", 0.5)
+    endless = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT n FROM t"
+    with pytest.raises(PreparationRefusedError) as refused:
+        workshop.prepare("SELECT 1 AS y FROM range(9)", {"sql": {"query": endless}})
+    assert (refused.value.step, refused.value.kind) == (1, "sql")
+    assert "seconds that all steps have are over" in str(refused.value)

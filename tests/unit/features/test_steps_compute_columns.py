@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -415,3 +416,33 @@ def after(rows: list[tuple[Any, ...]], step: dict[str, Any]) -> list[tuple[Any, 
         return connection.execute(
             f'SELECT k, m, v FROM {identifier(done.table.name)} ORDER BY "{ROW}"'
         ).fetchall()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"derive": {"r": "i / (i % 4)", "l": "ln(i - 8)"}},
+        {"sql": "SELECT *, i / (i % 4) AS r, ln(i - 8) AS l FROM rows"},
+    ],
+)
+def test_what_is_no_finite_number_becomes_missing_and_is_counted(
+    workshop: Workshop, step: dict[str, Any]
+) -> None:
+    made = workshop.prepare(hundred("i"), step, time=False)
+    written = {i: rest for i, *rest in workshop.written("i, r, l")}
+    assert [written[i] for i in (4, 5, 8)] == [[None, None], [5, None], [None, None]]
+    assert written[9] == [9, 0]
+    kind = next(iter(step))
+    assert f"step 1 ({kind}): 25 values of 'r' are no finite numbers and count as missing" in (
+        made.notes
+    )
+    assert f"step 1 ({kind}): 9 values of 'l' are no finite numbers and count as missing" in (
+        made.notes
+    )
+    assert np.isnan(made.training_set.rows.numbers).sum() == 25 + 9
+
+
+def test_numbers_that_are_finite_are_left_as_they_are(workshop: Workshop) -> None:
+    made = workshop.prepare(hundred("i"), {"derive": {"r": "i / 7"}}, time=False)
+    assert dict(workshop.written("i, r"))[5] == 5 / 7
+    assert not [note for note in made.notes if "finite" in note]

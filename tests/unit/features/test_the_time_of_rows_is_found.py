@@ -177,3 +177,9 @@ def test_the_flights_are_divided_by_the_time_that_their_project_declares(tmp_pat
     assert [join.dataset for join in made.joins] == ["planes", "airports", "weather"]
     assert {report.before - report.after for report in made.steps if report.kind == "join"} == {0}
     assert made.holdout.together.left_out == 0
+
+
+def test_how_rows_are_divided_is_said_where_they_are_drawn_at_random(workshop: Workshop) -> None:
+    made = workshop.prepare(hundred("i % 7 AS v"))
+    assert made.split.startswith("at random within classes")
+    assert made.split in made.notes

@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
 from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
 from evergreen.contracts.project_reading import read_project_file
@@ -77,6 +80,70 @@ def test_two_versions_are_compared(uploads: Uploads, console: Callable[..., Any]
     assert {move["column"]: move["distance"] for move in whole["moves"]}["x"] > 0.2
     _, last = console("/projects/p/datasets/d/diff")
     assert last["before"] == versions[1]
+
+
+def test_a_dataset_that_is_again_what_it_was_is_compared_with_what_it_was_since(
+    uploads: Uploads, console: Callable[..., Any]
+) -> None:
+    for rows in (JAN, FEB, JAN):
+        uploads.put("uploads/p/d/jan.csv", rows)
+    first, second, third = (fact.version for fact in uploads.said(DatasetIngested))
+    assert first == third
+    _, diff = console("/projects/p/datasets/d/diff")
+    assert (diff["before"], diff["after"]) == (second, first)
+    _, diff = console("/projects/p/datasets/d/diff", to=second)
+    assert (diff["before"], diff["after"]) == (first, second)
+
+
+def test_a_diff_counts_as_pandas_does(uploads: Uploads, console: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(1)
+
+    def part(n: int, at: int) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "id": np.arange(at, at + n),
+                "price": rng.lognormal(2, 1.5, n).round(2),
+                "count": rng.integers(0, 9, n),
+                "city": rng.choice(["Basel", "Bern", "Zug"], n),
+                "old": rng.random(n).round(3),
+            }
+        )
+
+    before = {"a": part(300, 0), "b": part(200, 300), "c": part(50, 500)}
+    after = {
+        "a": before["a"],
+        "b": part(400, 600).rename(columns={"old": "renamed"}),
+        "e": part(70, 2000).assign(city=None, count=lambda frame: frame["count"] + 0.5),
+        "c": before["c"].drop(columns="old").assign(price=lambda frame: frame["price"] * 9),
+    }
+    versions = []
+    for parts in (before, after):
+        for name, frame in parts.items():
+            uploads.put(f"uploads/p/d/{name}.csv", frame.to_csv(index=False))
+        versions.append(uploads.said(DatasetIngested)[-1].version)
+    _, diff = console("/projects/p/datasets/d/diff", **{"from": versions[0], "to": versions[1]})
+
+    one, other = (pd.concat(parts.values()) for parts in (before, after))
+    assert (diff["rows_before"], diff["rows_after"]) == (len(one), len(other))
+    assert diff["parts_added"] == ["uploads/p/d/e.csv"]
+    assert diff["parts_removed"] == []
+    assert diff["parts_replaced"] == ["uploads/p/d/b.csv", "uploads/p/d/c.csv"]
+    assert (diff["columns_added"], diff["columns_removed"]) == (["renamed"], [])
+    assert diff["columns_changed"] == ["count: integer → number"]
+    moves = {move["column"]: move for move in diff["moves"]}
+    assert set(moves) == set(one.columns)
+    for name, move in moves.items():
+        assert move["nulls_before"] == pytest.approx(one[name].isna().mean(), abs=1e-6)
+        assert move["nulls_after"] == pytest.approx(other[name].isna().mean(), abs=1e-6)
+        if name == "city":
+            shares = [each[name].value_counts(normalize=True) for each in (one, other)]
+            assert move["distance"] == pytest.approx((shares[0] - shares[1]).abs().sum() / 2)
+            continue
+        assert move["mean_before"] == pytest.approx(one[name].mean())
+        assert move["mean_after"] == pytest.approx(other[name].mean())
+        values = [each[name].dropna() for each in (one, other)]
+        true = ks_2samp(*values, method="asymp").statistic
+        assert move["distance"] == pytest.approx(true, abs=0.01 + 1e-6)
 
 
 def test_unknown_versions_and_datasets_are_told(

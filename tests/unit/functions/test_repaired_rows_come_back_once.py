@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from datetime import date, datetime
 from threading import Thread
 from typing import Any
 
@@ -14,9 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evergreen.cloud import part_judging, part_taking
 from evergreen.contracts.facts import DatasetIngested, RowsReplayed, UploadQuarantined
 from evergreen.registry.catalogue import ContendedError
 from evergreen.registry.identity import part_replay_key
+from tests.unit.data.test_the_quarantine_is_the_same_in_every_format import (
+    FORMATS,
+    Row,
+    Written,
+)
+from tests.unit.data.workbooks import workbook
 from tests.unit.functions.conftest import Function
 from tests.unit.functions.uploading import Uploads
 
@@ -73,8 +81,8 @@ def test_two_repairs_at_once_bring_each_row_back_once(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = repaired(uploads.repairable(SOURCE), **FIXED)
-    app, second = uploads.ingest.app, uploads.event("uploads/p/d/again.csv", text)
-    ingest, others = app.ingest, list[Thread]()
+    second = uploads.event("uploads/p/d/again.csv", text)
+    ingest, others = part_judging.ingest, list[Thread]()
 
     def meanwhile(*arguments: Any, **named: Any) -> Any:
         if not others:
@@ -83,7 +91,7 @@ def test_two_repairs_at_once_bring_each_row_back_once(
             time.sleep(0.2)  # The other worker has looked at the dataset as it was.
         return ingest(*arguments, **named)
 
-    monkeypatch.setattr(app, "ingest", meanwhile)
+    monkeypatch.setattr(part_judging, "ingest", meanwhile)
     uploads.put("uploads/p/d/fixed.csv", text)
     others[0].join()
 
@@ -97,7 +105,8 @@ def test_a_dataset_that_changes_at_every_attempt_gives_the_message_back(
     def contended(*_: Any) -> Any:
         raise ContendedError
 
-    monkeypatch.setattr(type(uploads.ingest.catalogue), "put_part", contended)
+    monkeypatch.setattr(type(uploads.ingest.catalogue), "put_parts", contended)
+    monkeypatch.setattr(part_taking, "PATIENCE_SECONDS", 0.1)
     event = uploads.event("uploads/p/d/feb.csv", ROWS)
 
     assert uploads.ingest.take(event) == ["m0"]
@@ -129,6 +138,15 @@ def test_a_redelivered_repair_adds_nothing(uploads: Uploads) -> None:
     for _ in range(3):
         uploads.take(event)
     assert new_ids(uploads) == [40, 41, 42]
+
+
+def test_a_redelivered_upload_leaves_the_count_of_its_repaired_rows(uploads: Uploads) -> None:
+    event = uploads.event(SOURCE, BAD)
+    uploads.take(event)
+    uploads.put("uploads/p/d/fixed.csv", repaired(uploads.repairable(SOURCE), **FIXED))
+    uploads.take(event)
+    (listed,) = uploads.ingest.catalogue.newest("p", "QUARANTINE")
+    assert (listed["rows"], listed["repaired_rows"]) == (4, 3)
 
 
 def test_rows_that_were_taken_before_are_told(uploads: Uploads) -> None:
@@ -217,6 +235,125 @@ def test_keys_are_unique_over_the_parts_of_a_dataset(uploads: Uploads) -> None:
     assert [first["id"], second["id"]] == ["39", "51"]
 
 
+def test_a_repair_may_not_lose_a_column(uploads: Uploads) -> None:
+    text = repaired(uploads.repairable(SOURCE), **FIXED)
+    kept = ["evergreen_row", "x", "id"]
+    rows = [[row[name] for name in kept] for row in csv.DictReader(io.StringIO(text))]
+    uploads.put("uploads/p/d/1.csv", "\n".join(",".join(row) for row in [kept, *rows]))
+    assert (
+        "lacks the column 'c' of the rows that it repairs"
+        in (uploads.said(UploadQuarantined)[-1].reasons[0])
+    )
+    kept = ["X", "c", "evergreen_row", "ID"]
+    rows = [
+        [row["x"], row["c"], f" {row['evergreen_row']} ", row["id"]]
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+    uploads.put("uploads/p/d/2.csv", "\n".join(",".join(row) for row in [kept, *rows]))
+    assert uploads.said(RowsReplayed)[-1].taken == 3
+
+
+def test_a_column_that_a_repair_adds_is_said(uploads: Uploads) -> None:
+    text = repaired(uploads.repairable(SOURCE), **FIXED).replace("evergreen_raw", "remark")
+    uploads.put("uploads/p/d/1.csv", text)
+    assert uploads.said(DatasetIngested)[-1].warnings == (
+        "column 'remark' is new: it is missing in the dataset's other parts",
+    )
+
+
+def test_two_repairs_with_rows_in_common_at_once_bring_all_back_once(uploads: Uploads) -> None:
+    uploads.declare({**DECLARED, "most_bad_rows": 1})
+    uploads.put(SOURCE, ROWS + "".join(f"{900 + i},bad,a\n" for i in range(8)))
+    header, *lines = uploads.repairable(SOURCE).replace(",bad,", ",1,").splitlines()
+    pieces = ["\n".join([header, *lines[:5]]), "\n".join([header, *lines[3:]])]
+    events = [uploads.event(f"uploads/p/d/{n}.csv", piece) for n, piece in enumerate(pieces)]
+    threads = [Thread(target=uploads.take, args=[event]) for event in [*events, *events]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert new_ids(uploads) == [900 + i for i in range(8)]
+    listed = uploads.ingest.catalogue.newest("p", "QUARANTINE")
+    assert [each["repaired_rows"] for each in listed if each["version_id"] != "v1"][-1:] == [8]
+
+
+def test_rules_that_change_to_and_fro_leave_each_row_there_once(uploads: Uploads) -> None:
+    def within(greatest: int) -> None:
+        rule = {"column": "x", "range": [0, greatest]}
+        uploads.declare({**DECLARED, "constraints": [rule]})
+
+    def new() -> list[tuple[Any, ...]]:
+        return [row for row in uploads.rows() if row[0] >= 900]
+
+    within(100)
+    uploads.put(SOURCE, ROWS + "900,101,a\n901,bad,b\n902,500,c\n")
+    offered = uploads.repairable(SOURCE)
+    fixed = offered.replace(",101,", ",99,").replace(",bad,", ",1,")
+    uploads.put("uploads/p/d/1.csv", fixed)
+    assert new() == [(900, 99.0, "a"), (901, 1.0, "b")]
+    within(200)  # Good as it was: its repair has no row in quarantine to bring back.
+    assert new() == [(900, 101.0, "a"), (901, 1.0, "b")]
+    fixed = offered.replace(",101,", ",98,").replace(",bad,", ",2,").replace(",500,", ",50,")
+    uploads.put("uploads/p/d/2.csv", fixed)
+    assert new() == [(900, 101.0, "a"), (901, 1.0, "b"), (902, 50.0, "c")]
+    within(100)  # Two repairs are judged by what the other took.
+    assert [row[0] for row in new()] == [900, 901, 902]
+    assert (900, 101.0, "a") not in new()
+    within(60)
+    assert new() == [(901, 1.0, "b"), (902, 50.0, "c")]
+
+
+SHEET = {
+    "columns": {
+        "code": {"type": "text"},
+        "when": {"type": "timestamp", "format": "%d.%m.%Y %H:%M"},
+        "day": {"type": "date", "format": "%d/%m/%Y"},
+        "x": {"type": "number"},
+        "n": {"type": "integer"},
+        "ok": {"type": "boolean"},
+    }
+}
+
+
+def test_a_workbook_may_have_typed_the_values_of_a_repair_anew(uploads: Uploads) -> None:
+    uploads.declare(SHEET, dataset="e")
+    good = "".join(
+        f"{i:05},{1 + i % 28:02}.01.2026 10:00,{1 + i % 28:02}/02/2026,{i}.5,{i},true\n"
+        for i in range(40)
+    )
+    bad = "00900,31.02.2026 10:00,05/02/2026,7.5,3,no\n00901,05.02.2026 10:00,6/2/26,bad,4.5,true\n"
+    uploads.put("uploads/p/e/a.csv", f"code,when,day,x,n,ok\n{good}{bad}")
+    offered = csv.DictReader(io.StringIO(uploads.repairable("uploads/p/e/a.csv", "e")))
+    moment, day = datetime.fromisoformat("2026-02-05T10:00"), date(2026, 2, 5)
+    rows = [
+        [row["evergreen_row"], row["code"], moment, day, 7.5, 3, True, row["evergreen_reasons"]]
+        for row in offered
+    ]
+    names = ["evergreen_row", "code", "when", "day", "x", "n", "ok", "evergreen_reasons"]
+    uploads.put("uploads/p/e/fixed.xlsx", workbook([names, *rows]))
+    (replayed,) = uploads.said(RowsReplayed)
+    assert (replayed.taken, replayed.still_bad) == (2, 0)
+    assert [row for row in uploads.rows("e") if row[0] >= "00900"] == [
+        ("00900", moment, day, 7.5, 3, True),
+        ("00901", moment, day, 7.5, 3, True),
+    ]
+
+
+@pytest.mark.parametrize("written", FORMATS.values(), ids=FORMATS.keys())
+def test_rows_of_any_format_come_back_as_they_would_have_been(
+    uploads: Uploads, written: Callable[[list[Row]], Written]
+) -> None:
+    notes = ["a", 'say "so"', "two\nlines", "# no note", "-- é", "b;c", "'", "=1+1"]
+    rows = [Row(1000 + n, "50", "pad", 0) for n in range(40)]
+    rows += [Row(n, "low", note, n % 2) for n, note in enumerate(notes)]
+    uploads.declare({"columns": {"x": {"type": "number"}}}, dataset="e")
+    uploads.put("uploads/p/e/a", written(rows)[0])
+    fixed = uploads.repairable("uploads/p/e/a", "e").replace(",low,", ",5,")
+    uploads.put("uploads/p/e/fixed.csv", fixed)
+    back = sorted(row for row in uploads.rows("e") if row[0] < 1000)
+    assert back == [(n, 5.0, note) for n, note in enumerate(notes)]
+
+
 LINES = st.lists(st.sampled_from(["l42", "l43", "l44", "l45"]), unique=True, min_size=1)
 VALUES = st.fixed_dictionaries(
     {"id": st.sampled_from(["40", "41"]), "x": st.sampled_from(["1", "2", "no", ""])}
@@ -251,3 +388,28 @@ def test_whatever_is_uploaded_each_row_is_in_the_dataset_once_at_most(
 
 def test_the_record_of_a_repair_lies_beside_its_quarantine() -> None:
     assert part_replay_key("a") == "quarantine/a/replay.json"
+
+
+FORMULAS = ("=cmd|'/C calc'!A0", "@SUM(1)", "-x", "+1+1", "'=a", "'it''s'", "-5")
+
+
+def test_a_quarantine_runs_nothing_in_a_spreadsheet_and_comes_back_as_it_was(
+    function: Callable[[str], Function], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = Uploads(function("ingest_upload"), monkeypatch)
+    uploads.declare(DECLARED)
+    names = ["id", "x", "=c"]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows([names, *([str(n), "1", "good"] for n in range(40))])
+    writer.writerows([str(40 + n), "low", each] for n, each in enumerate(FORMULAS))
+    writer.writerow(["=1+1"])
+    uploads.put(SOURCE, text.getvalue())
+    offered = uploads.repairable(SOURCE)
+    cells = [cell for row in csv.reader(io.StringIO(offered)) for cell in row]
+    assert "'=c" in cells
+    assert [cell for cell in cells if cell[:1] in "=+-@" and cell not in ("", "-5")] == []
+    fixed = {f"l{42 + n}": {"x": str(n)} for n in range(len(FORMULAS))}
+    uploads.put("uploads/p/d/fixed.csv", repaired(offered, **fixed))
+    assert uploads.said(RowsReplayed)[-1].taken == len(FORMULAS)
+    assert {row[2] for row in uploads.rows()} == {"good", *FORMULAS}

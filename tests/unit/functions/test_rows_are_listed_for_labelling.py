@@ -87,7 +87,8 @@ class Team:
     def promote(self, training_set: str) -> ModelPromoted:
         """Fit a model, and make it the champion."""
         made = TrainingSet.from_bytes(self.ingest.lake.read(training_set_key(training_set)))
-        graph = export(fit(made, first_rung("binary", FILE.search, 1)[0], seed=1))
+        task = made.signature.task.value
+        graph = export(fit(made, first_rung(task, FILE.search, 1)[0], seed=1))
         model = f"model-of-{training_set}"
         self.ingest.lake.write(graph_key(model), graph)
         signature = made.signature.to_json().encode()
@@ -162,6 +163,36 @@ def test_the_champion_lists_what_it_is_uncertain_of_and_labels_come_back(team: T
     assert answer["labels"]["labelled"] == 20
     listed_now = {row["key"]["id"] for row in answer["rows"]}
     assert not listed_now & {row["id"] for row in rows}
+
+
+def test_of_a_number_the_rows_are_listed_where_the_answer_is_far_from_what_is_known(
+    team: Team,
+) -> None:
+    """In Rome, what a thing costs cannot be told from its age; in Oslo it can."""
+    team.catalogue.change_project(FILE.model_copy(update={"target": "cost"}))
+    draw = np.random.default_rng(0)
+    lines, towns = ["id,age,town,cost"], {}
+    for number in range(600):
+        age, town = draw.uniform(20, 80), draw.choice(["Oslo", "Rome"])
+        cost = f"{age + draw.normal() * (20 if town == 'Rome' else 0.5):.2f}"
+        lines.append(f"r{number},{age:.2f},{town},{cost if number < 300 else ''}")
+        towns[f"r{number}"] = town
+    prepared = team.upload("uploads/p/d/1.csv", "\n".join(lines) + "\n")
+    said = team.listed(team.promote(prepared.training_set))
+    assert said is not None
+    assert said.measure == (
+        "mean distance of the answer from the known values of the 10 rows most like it, in units "
+        "of the target"
+    )
+    rows = team.ask("/projects/p/labelling")[1]["rows"]
+    uncertain = [row for row in rows if row["chosen_by"] == "uncertainty"]
+    assert (len(rows), len(uncertain)) == (20, 16)
+    assert uncertain == sorted(uncertain, key=lambda row: -row["uncertainty"])
+    assert {towns[row["key"]["id"]] for row in uncertain} == {"Rome"}
+    # Beside the noise, half of whose mean size is 16, the values of the ten differ by their ages.
+    assert 10 < np.mean([row["uncertainty"] for row in uncertain]) < 40
+    drawn = {towns[row["key"]["id"]]: row["uncertainty"] for row in rows if row not in uncertain}
+    assert drawn.get("Oslo", 0) < 10
 
 
 def test_without_a_champion_the_list_is_a_random_draw(team: Team) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from evergreen.contracts.facts import DatasetIngested
+from evergreen.cloud import part_judging
+from evergreen.contracts.facts import DatasetIngested, UploadQuarantined
+from evergreen.registry.catalogue import Catalogue
+from evergreen.registry.ports import RecordTooLargeError
 from tests.unit.functions.conftest import Function
 from tests.unit.functions.uploading import Uploads
 
@@ -56,8 +59,7 @@ def test_the_same_bytes_under_another_key_add_no_row(uploads: Uploads) -> None:
 def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = uploads.ingest.app
-    ingest, second = app.ingest, uploads.event("uploads/p/d/2.csv", ROWS)
+    ingest, second = part_judging.ingest, uploads.event("uploads/p/d/2.csv", ROWS)
     others: list[Thread] = []
 
     def meanwhile(*arguments: Any, **named: Any) -> Any:
@@ -67,7 +69,7 @@ def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
             time.sleep(0.1)  # The other worker finds the work in progress.
         return ingest(*arguments, **named)
 
-    monkeypatch.setattr(app, "ingest", meanwhile)
+    monkeypatch.setattr(part_judging, "ingest", meanwhile)
     uploads.put("uploads/p/d/1.csv", ROWS)
     others[0].join()
 
@@ -80,16 +82,15 @@ def test_the_same_bytes_under_two_keys_at_once_are_a_part_under_both(
 def test_a_worker_that_never_finishes_is_not_waited_for_without_end(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = uploads.ingest.app
     event = uploads.event("uploads/p/d/2.csv", ROWS)
     failed: list[list[str]] = []
 
     def never(*_: Any, **__: Any) -> Any:
-        monkeypatch.setattr(app, "PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(part_judging, "PATIENCE_SECONDS", 0.01)
         failed.append(uploads.ingest.take(event))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "ingest", never)
+    monkeypatch.setattr(part_judging, "ingest", never)
     with pytest.raises(KeyboardInterrupt):
         uploads.put("uploads/p/d/1.csv", ROWS)
 
@@ -105,3 +106,22 @@ def test_the_record_of_a_dataset_stays_small_however_wide_its_parts_are(uploads:
     assert record
     assert len(record.body["parts"]) == 2
     assert len(str(record.body)) < 2_000
+
+
+def test_a_file_too_many_for_its_dataset_is_refused_and_others_are_not(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads.put("uploads/p/d/1.csv", ROWS)
+    put_parts = Catalogue.put_parts
+
+    def full(catalogue: Catalogue, project: str, dataset: str, *others: Any) -> Any:
+        if dataset == "d":
+            raise RecordTooLargeError
+        return put_parts(catalogue, project, dataset, *others)
+
+    monkeypatch.setattr(Catalogue, "put_parts", full)
+    uploads.put("uploads/p/d/2.csv", ROWS)
+    uploads.put("uploads/p/e/2.csv", ROWS)
+    (refused,) = uploads.said(UploadQuarantined)
+    assert refused.reasons[0].startswith("dataset 'd' has 1 files, and its record holds no more")
+    assert [fact.dataset for fact in uploads.said(DatasetIngested)] == ["d", "e"]

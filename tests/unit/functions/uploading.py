@@ -31,6 +31,7 @@ class Uploads:
 
     def __post_init__(self) -> None:
         self.patch.setattr(self.ingest.app, "fetch_upload", self._fetch)
+        self.patch.setattr("evergreen.cloud.part_taking.fetch_upload", self._fetch)
         self.patch.setenv("UPLOADS_BUCKET", "uploads")
 
     def _fetch(self, upload: UploadedObject, path: Path, _: int) -> Path:
@@ -47,7 +48,8 @@ class Uploads:
         """Upload a file; the event that says so."""
         version = f"v{len(self.versions) + 1}"
         self.versions[key, version] = content.encode() if isinstance(content, str) else content
-        subject = {"key": key, "version-id": version, "etag": version}
+        sequencer = f"{len(self.versions):016X}"
+        subject = {"key": key, "version-id": version, "etag": version, "sequencer": sequencer}
         return {
             "id": version,
             "time": at,

@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.features.encoding import Encoded
-from evergreen.features.signature import Task
 from evergreen.labelling.shortlist import shortlist
-from evergreen.labelling.uncertainty import uncertainty
-from tests.unit.serving.asking import signature
+from evergreen.labelling.uncertainty import margin
 
 
 def rows(numbers: Any, categories: Any = None) -> Encoded:
@@ -36,24 +34,14 @@ def apart(count: int) -> Encoded:
 def test_a_class_is_uncertain_when_the_next_is_near(
     probabilities: list[float], wanted: float
 ) -> None:
-    found = uncertainty(np.array([probabilities]), [()], signature(Task.MULTICLASS))
-    assert found.values == pytest.approx([wanted])
+    assert margin(np.array([probabilities])).values == pytest.approx([wanted])
 
 
 def test_two_classes_are_ordered_as_by_entropy() -> None:
     p = np.random.default_rng(0).uniform(0.001, 0.999, 200)
-    found = uncertainty(np.stack([1 - p, p], axis=1), [()] * 200, signature(Task.BINARY)).values
+    found = margin(np.stack([1 - p, p], axis=1)).values
     entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))
     np.testing.assert_array_equal(np.argsort(found), np.argsort(entropy))
-
-
-def test_a_number_is_uncertain_where_the_row_is_new_and_the_measure_says_so() -> None:
-    notes = [(), ("age: outside of …", "region: … never seen …")]
-    found = uncertainty(np.array([1.0, np.inf]), notes, signature(Task.REGRESSION))
-    assert found.values.tolist() == [0.0, 1.0]
-    found = uncertainty(np.array([1.0, 2.0]), notes, signature(Task.REGRESSION))
-    assert found.values.tolist() == [0.0, 0.5]
-    assert "no interval" in found.measure
 
 
 def test_the_most_uncertain_come_first() -> None:

@@ -239,6 +239,23 @@ def test_agreement_is_reported_for_every_pair_with_rows_in_common(desk: Desk) ->
     assert found.sentence in made.notes
 
 
+def test_more_than_two_labellers_are_also_compared_all_together(desk: Desk) -> None:
+    said = [(i, "ab"[i % 2], who, 1) for i in range(12) for who in ("anna", "bert")]
+    made, _ = desk.label(said, **ALL)
+    assert made.resolution.overall is None
+    said += [(i, "ab"[i % 2 or i == 0], "carl", 1) for i in range(0, 12, 2)] + [
+        (99, "a", "dora", 1)
+    ]
+    made, _ = desk.label(said, **ALL)
+    found = made.resolution.overall
+    assert found is not None
+    # 30 votes, 13 for a and 17 for b; of the pairs in row 0, two of three differ: 2 of 30 votes.
+    assert (found.labellers, found.rows) == (3, 12)
+    assert found.alpha == pytest.approx(1 - 29 * 2 / (2 * 17 * 13))
+    assert found.sentence in made.notes
+    assert made.to_plain()["resolution"]["overall"]["alpha"] == found.alpha
+
+
 def test_all_that_was_said_can_be_looked_up(desk: Desk) -> None:
     declared = Labelling(dataset="said", key=["id"], policy="majority", **ALL)
     said = [(1, "yes", "anna", 1), (1, "no", "anna", 2), (1, "no", "bert", 1), (2, "no", "bert", 1)]

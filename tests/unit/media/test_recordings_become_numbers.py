@@ -122,3 +122,16 @@ def test_damage_is_refused_or_read_and_never_anything_else(places: list[tuple[in
             assert error.problem
         else:
             assert np.isfinite(list(found.values())).all()
+
+
+def test_several_recordings_in_one_file_are_not_read_as_the_first() -> None:
+    one = recording(form="OGG")
+    assert described(one)
+    assert refused(one * 3).problem.startswith("holds 3 recordings one after the other")
+
+
+def test_a_stream_without_a_length_is_not_called_a_long_one() -> None:
+    content = bytearray(recording(form="FLAC"))
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    assert refused(bytes(content)).problem.startswith("does not say how long it is")

@@ -1,5 +1,6 @@
 """The table in memory and the one in DynamoDB keep the same promises."""
 
+import os
 from collections.abc import Iterator
 
 import boto3
@@ -9,7 +10,7 @@ from moto import mock_aws
 from evergreen.cloud import clients
 from evergreen.cloud.table import DynamoTable
 from evergreen.registry.memory import MemoryTable
-from evergreen.registry.ports import Table
+from evergreen.registry.ports import RecordTooLargeError, Table
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -91,3 +92,8 @@ def test_only_open_work_whose_lease_ran_out_is_overdue(table: Table) -> None:
     table.put("closed", "s", {}, expected=0, open_until=5.0)
     table.put("closed", "s", {}, expected=1)
     assert [record.pk for record in table.overdue(50.0)] == ["late"]
+
+
+def test_a_record_larger_than_an_item_is_told_as_such() -> None:
+    with pytest.raises(RecordTooLargeError, match="too large an item"):
+        DynamoTable("catalogue").put("p", "s", {"a": os.urandom(450_000).hex()}, expected=0)

@@ -167,6 +167,14 @@ def test_data_that_teaches_nothing_makes_a_failed_result_that_says_why(case: int
     assert said in str(result.failed)
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_rows_that_are_all_copies_of_each_other_are_said_to_be_so(ordered: bool) -> None:  # noqa: FBT001
+    rows = training_set(Task.REGRESSION, ordered=ordered, groups=2)
+    rows.groups[:] = 3
+    result = run_trial(rows, LINEAR, 4, "rmse", seed=1)
+    assert "copies of each other, or of one group" in str(result.failed)
+
+
 def test_a_class_so_rare_that_no_fold_can_judge_it_is_said() -> None:
     rows = training_set(Task.BINARY, ordered=True)
     # The only rows of the other class come first: they can be learnt from, never judged.

@@ -13,6 +13,9 @@ from evergreen.cloud.clients import client
 from evergreen.contracts.objects import UploadedObject
 from evergreen.registry.ports import NotInLakeError
 
+GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+"""What S3 says of an object that is not there."""
+
 
 class S3Lake:
     """A bucket of immutable outputs."""
@@ -65,11 +68,18 @@ class S3Lake:
 
 
 def fetch_upload(upload: UploadedObject, path: Path, maximum_bytes: int) -> Path:
-    """Copy the version of an upload that its event speaks of; raises UploadTooLargeError."""
+    """Copy the version of an upload that its event speaks of; raises UploadNotFetchedError."""
     which = {"Bucket": upload.bucket, "Key": upload.key}
     if upload.version_id:
         which["VersionId"] = upload.version_id
-    answer = client("s3").get_object(**which)
+    try:
+        answer = client("s3").get_object(**which)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in GONE:
+            raise
+        raise UploadGoneError(
+            f"{upload.key} was deleted before it could be read; upload it again to have it taken"
+        ) from error
     size = answer["ContentLength"]
     if size > maximum_bytes:
         raise UploadTooLargeError(
@@ -80,5 +90,19 @@ def fetch_upload(upload: UploadedObject, path: Path, maximum_bytes: int) -> Path
     return path
 
 
-class UploadTooLargeError(ValueError):
+class UploadNotFetchedError(ValueError):
+    """An upload cannot be had, now or later; `code` says why."""
+
+    code: str
+
+
+class UploadTooLargeError(UploadNotFetchedError):
     """An upload is larger than the function takes."""
+
+    code = "too_large"
+
+
+class UploadGoneError(UploadNotFetchedError):
+    """An upload is no longer there."""
+
+    code = "gone"

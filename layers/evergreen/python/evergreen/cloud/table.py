@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from evergreen.cloud.clients import client
-from evergreen.registry.ports import Record
+from evergreen.registry.ports import Record, RecordTooLargeError
 
 MAXIMUM_BODY_BYTES = 390_000
 """DynamoDB takes 400 KB an item; larger things belong in the lake."""
@@ -113,7 +113,9 @@ def _written(body: Mapping[str, Any], name: str) -> dict[str, Any]:
         return {"S": text}
     packed = zlib.compress(content)
     if len(packed) > MAXIMUM_BODY_BYTES:
-        raise ValueError(f"record {name} has {len(packed):,} bytes packed: too large an item")
+        raise RecordTooLargeError(
+            f"record {name} has {len(packed):,} bytes packed: too large an item"
+        )
     return {"B": packed}
 
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from evergreen.contracts.section import STRICT, ColumnName, Duration
+from evergreen.contracts.duration import Duration
+from evergreen.contracts.section import STRICT, WITHIN, ColumnName
 
 ColumnType = Literal["number", "integer", "boolean", "text", "date", "timestamp"]
 Severity = Literal["refuse", "quarantine", "warn"]
@@ -169,6 +179,10 @@ class Constraint(Section):
         return self.severity or ("refuse" if self.kind in OF_THE_FILE else "quarantine")
 
 
+Said = StringConstraints(strip_whitespace=True, min_length=1)
+"""Blanks say nothing."""
+
+
 class Waiver(Section):
     """A rule does not hold until the end of a day: who decided so, and why.
 
@@ -177,8 +191,8 @@ class Waiver(Section):
     """
 
     constraint: Annotated[str, Field(min_length=1, max_length=260)]
-    author: Annotated[str, Field(min_length=1, max_length=200)]
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    author: Annotated[str, Said, Field(max_length=200)]
+    reason: Annotated[str, Said, Field(max_length=1000)]
     until: date
 
 
@@ -210,13 +224,22 @@ class DatasetDeclaration(Section):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"two constraints are called '{twice[0]}'; give each a name")
-        for waiver in self.waivers:
-            if (
-                waiver.constraint not in labels
-                and waiver.constraint.split(":")[0] not in SEVERITIES
-            ):
-                known = ", ".join(f"'{label}'" for label in (*labels, *SEVERITIES))
-                raise ValueError(f"a waiver names '{waiver.constraint}'; there are {known}")
+        for place, waiver in enumerate(self.waivers):
+            kind, of, column = waiver.constraint.partition(":")
+            if waiver.constraint in labels or (kind in SEVERITIES and bool(of) == bool(column)):
+                continue
+            known = [*labels, *SEVERITIES]
+            near = get_close_matches(waiver.constraint, known, n=1)
+            meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}"
+            raise PydanticCustomError(
+                "unknown_constraint",
+                "no constraint or anomaly is called '{called}'; {meant}",
+                {
+                    "called": waiver.constraint,
+                    "meant": meant,
+                    WITHIN: ("waivers", place, "constraint"),
+                },
+            )
         return self
 
     def column(self, name: str) -> DeclaredColumn | None:
@@ -237,10 +260,15 @@ class DatasetDeclaration(Section):
         return {**SEVERITIES, **self.anomalies}[anomaly]  # type: ignore[index]
 
     @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of each key that is declared."""
+        unique = (tuple(each.unique) for each in self.constraints if each.unique)
+        return (*([tuple(self.key)] if self.key else []), *unique)
+
+    @property
     def keyed(self) -> tuple[str, ...]:
         """The columns of which keys are declared."""
-        unique = (name for each in self.constraints for name in each.unique or [])
-        return tuple(dict.fromkeys([*(self.key or []), *unique]))
+        return tuple(dict.fromkeys(name for key in self.keys for name in key))
 
     @property
     def pii(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -62,7 +63,28 @@ class DatasetIngested(Fact):
     def summary(self) -> str:
         bad = f", {self.quarantined_rows:,} quarantined" if self.quarantined_rows else ""
         warned = f" ({'; '.join(self.warnings)})" if self.warnings else ""
-        return f"{self.dataset}: {self.rows:,} rows in {self.parts} part(s){bad}{warned}"
+        file, parts = (
+            self.key.rsplit("/", 1)[-1],
+            "1 part" if self.parts == 1 else f"{self.parts} parts",
+        )
+        return f"{self.dataset}: {self.rows:,} rows of {file}{bad}; it has {parts} now{warned}"
+
+
+class WaiverEnded(Fact):
+    """A waiver is over: so many parts of its dataset were judged while it held."""
+
+    dataset: str
+    constraint: str
+    author: str
+    until: date
+    parts: int
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"the waiver of '{self.constraint}' in '{self.dataset}' by {self.author} ended on "
+            f"{self.until}: the rule holds again, and {self.parts} part(s) are judged by it"
+        )
 
 
 class UploadQuarantined(Fact):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from evergreen.contracts.duration import Duration
 from evergreen.contracts.feature_definition import (
     FUNCTIONS,
     Aggregate,
@@ -14,7 +15,7 @@ from evergreen.contracts.feature_definition import (
     Function,
     microseconds,
 )
-from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
+from evergreen.contracts.section import STRICT, ColumnName, Name
 
 RESERVED = ("project", "dataset")
 """Keys of a message beside the event's columns."""
@@ -78,7 +79,7 @@ class Feature(BaseModel):
     aggregates: Annotated[
         dict[ColumnName, AggregateSection], Field(min_length=1, max_length=MOST_AGGREGATES)
     ]
-    keep: Annotated[Duration, Field(le=LONGEST)] | None = None
+    keep: Duration | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Feature:
@@ -91,6 +92,8 @@ class Feature(BaseModel):
                 )
         if len({self.entity, self.time, self.id}) < len(("entity", "time", "id")):
             raise ValueError("entity, time and id are three columns")
+        if self.keep and self.keep > LONGEST:
+            raise ValueError(f"'keep' is longer than {LONGEST.days:,} days")
         for name, aggregate in self.aggregates.items():
             if aggregate.over is None and self.keep is None:
                 raise ValueError(f"'{name}' has no 'over', so that 'keep' must be declared")

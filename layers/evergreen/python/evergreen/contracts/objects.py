@@ -16,12 +16,16 @@ class KeyRefusedError(ValueError):
 
 @dataclass(frozen=True)
 class UploadedObject:
-    """One version of an object of the uploads bucket. `etag` identifies its content to S3."""
+    """One version of an object of the uploads bucket. `etag` identifies its content to S3.
+
+    `sequencer` orders the versions of one key, as events do not come in their order.
+    """
 
     bucket: str
     key: str
     version_id: str | None
     etag: str
+    sequencer: str = ""
 
     @staticmethod
     def from_event(event: Mapping[str, Any]) -> UploadedObject:
@@ -32,6 +36,7 @@ class UploadedObject:
             key=subject["key"],
             version_id=subject.get("version-id"),
             etag=subject.get("etag", ""),
+            sequencer=subject.get("sequencer", ""),
         )
 
 

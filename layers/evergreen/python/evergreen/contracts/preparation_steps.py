@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
+from evergreen.contracts.duration import Duration
+from evergreen.contracts.section import STRICT, ColumnName, Name
 
 Keys = list[ColumnName] | dict[ColumnName, ColumnName]
 """Columns of both sides, or column of the rows → column of the reference dataset."""

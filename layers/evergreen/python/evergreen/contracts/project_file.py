@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from evergreen.contracts.data_section import NOTHING_DECLARED, DatasetDeclaration
+from evergreen.contracts.duration import Duration
 from evergreen.contracts.feature_definition import Definition
 from evergreen.contracts.feature_section import Feature
 from evergreen.contracts.preparation_steps import Step
-from evergreen.contracts.section import STRICT, ColumnName, Duration, Name
+from evergreen.contracts.section import STRICT, ColumnName, Name
 
 Task = Literal["binary", "multiclass", "regression"]
 Family = Literal["linear", "forest", "boosting"]

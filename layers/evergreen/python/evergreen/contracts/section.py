@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
-Duration = Annotated[timedelta, Field(gt=timedelta(0))]
-"""`7 days`, `12:00:00` or ISO 8601 (`PT12H`)."""
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 """Unknown keys are mistakes and are refused."""
+
+WITHIN = "within"
+"""In the context of a mistake that a whole section shows: the path in it to where it was made."""

@@ -89,6 +89,11 @@ def _appeared(here: Observed, before: Observed) -> Iterator[Anomaly]:
         if here.column(known.name) is None:
             said = f"column '{known.name}' is not in this file: its values are missing"
             yield Anomaly("missing_column", known.name, said, "no column", known.type)
+    yield from new_columns(here, before)
+
+
+def new_columns(here: Observed, before: Observed) -> Iterator[Anomaly]:
+    """Columns that the dataset does not have so far."""
     for column in here.columns:
         if before.column(column.name) is None:
             said = f"column '{column.name}' is new: it is missing in the dataset's other parts"

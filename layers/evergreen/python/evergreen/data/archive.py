@@ -57,11 +57,13 @@ class Meter:
 class Archive:
     """An open archive whose directory was looked at; `members` are its files, in its order.
 
-    A member's name is for people and for labels; no path is ever made of it.
+    `parts` are these and what systems leave in archives. A member's name is for people and for
+    labels; no path is ever made of it.
     """
 
     name: str
     members: tuple[zipfile.ZipInfo, ...]
+    parts: tuple[zipfile.ZipInfo, ...]
     _zip: zipfile.ZipFile
     _meter: Meter
 
@@ -107,7 +109,7 @@ def opened(path: Path, name: str, limits: Limits) -> Iterator[Archive]:
             members = tuple(each for each in archive.infolist() if not each.is_dir())
             _refuse_odd(members, name, limits)
             wanted = tuple(each for each in members if not _is_litter(each.filename))
-            yield Archive(name, wanted, archive, Meter(path.stat().st_size, name, limits))
+            yield Archive(name, wanted, members, archive, Meter(path.stat().st_size, name, limits))
 
 
 class _SmallReads(BufferedIOBase):
@@ -178,5 +180,5 @@ def _is_litter(filename: str) -> bool:
 
 
 def _damaged(what: str, error: Exception) -> UploadRefusedError:
-    said = printable(str(error)) or type(error).__name__
+    said = printable(str(error)) or "it ends in the middle"
     return UploadRefusedError([Reason("damaged", f"{what} is damaged: {said}; upload it anew")])

@@ -16,12 +16,13 @@ from evergreen.contracts.data_section import (
     DatasetDeclaration,
     Severity,
 )
-from evergreen.data.anomalies import Anomaly, compare, duplicate_keys
+from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, new_columns
 from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.expressions import first_line
 from evergreen.data.observations import Observed, ObservedColumn
+from evergreen.data.part_keys import taken_keys
 from evergreen.data.rules import Key, Rule, Rules, rules_for
-from evergreen.data.sieve import taken_keys, tally
+from evergreen.data.sieve import tally
 from evergreen.data.waivers import Waivers, waived
 
 
@@ -90,8 +91,8 @@ def check(
 ) -> Checked:
     """Judge the typed rows in `part`, seen as `seen`, by what is declared and was seen before.
 
-    `others` is SQL for the rows of the dataset's other parts, whose keys are taken. Rows that are
-    no `whole` file are judged one by one only.
+    `others` is SQL for the keys of the dataset's other parts, which are taken. Rows that are
+    no `whole` file are judged one by one, and by the columns that they have.
     """
     declaration = expected.declaration
     waivers = Waivers.at(declaration, expected.now)
@@ -117,8 +118,8 @@ def check(
     if whole:
         found += _of_the_file(declaration, seen, expected.uploaded)
         found += _of_columns(declaration, seen)
-    if whole and before is not None:
-        known = compare(connection, part, seen, before)
+    if before is not None:
+        known = compare(connection, part, seen, before) if whole else new_columns(seen, before)
         judged = rules.judged | {(each.code, (each.column or "").casefold()) for each in found}
         found += [
             replace(each, severity=_of_a_file(declaration.severity(each.code)))
@@ -181,7 +182,7 @@ def _counted(
         if others:
             values = ", ".join(f"{identifier(c)} AS k{n}" for n, c in enumerate(key.columns))
             joined = ", ".join(f"k{n}" for n, _ in enumerate(key.columns))
-            taken = taken_keys(others, key.columns, {each.name: each.type for each in seen.columns})
+            taken = taken_keys(others, key.columns)
             here += one_value(
                 connection,
                 f"SELECT count(*) FROM (SELECT {values} FROM {source}) AS here "

@@ -19,6 +19,12 @@ from typing import Any
 from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, UploadRefusedError, printable
 
+BROKEN = 4
+"""Exit code of a helper whose library broke down over the file."""
+
+LONGEST = 300
+"""Characters of what a helper says that are told."""
+
 UNREADABLE = 3
 """Exit code of a helper that says what is wrong with the file."""
 
@@ -44,9 +50,12 @@ def confined(module: str, source: Path, target: Path, name: str, limits: Limits)
     except subprocess.TimeoutExpired:
         what = f"'{name}' takes too many seconds to read"
         raise limits.refuse("helper_seconds", what) from None
+    if done.returncode == BROKEN:
+        message = f"'{name}' is damaged: it holds what cannot be read; upload it anew"
+        raise UploadRefusedError([Reason("damaged", message)])
     if done.returncode == UNREADABLE:
-        said = printable(done.stdout.decode(errors="replace"))
-        message = f"'{name}' is damaged: {said.replace(str(source), name)}"
+        said = done.stdout.decode(errors="replace").replace(str(source), name)
+        message = f"'{name}' is damaged: {printable(said, LONGEST)}; upload it anew"
         raise UploadRefusedError([Reason("damaged", message)])
     if done.returncode:
         what = f"'{name}' asks for more memory than its table is worth (bytes)"
@@ -66,6 +75,8 @@ def helper(work: Callable[[Path, Path], Any]) -> None:
     except UnreadableError as error:
         sys.stdout.write(str(error))
         sys.exit(UNREADABLE)
+    except BaseException:  # noqa: BLE001 - libraries in Rust panic with one that is no Exception
+        sys.exit(BROKEN)
 
 
 class UnreadableError(ValueError):

@@ -42,6 +42,17 @@ def with_declared(known: Schema | None, declaration: DatasetDeclaration) -> Sche
     return DeclaredSchema(tuple(columns), declaration)
 
 
+def read_as_declared(schema: Schema, declaration: DatasetDeclaration) -> Schema:
+    """The columns of a part, as they would be if it were read by what is declared now."""
+    columns = []
+    for column in schema.columns:
+        declared = declaration.column(column.name)
+        kind = (declared and declared.type) or column.type
+        written = column.format if kind == column.type else None
+        columns.append(replace(column, type=kind, format=written))
+    return Schema(tuple(columns))
+
+
 def declared_column(known: Schema | None, name: str) -> DeclaredColumn:
     """What is declared of a column."""
     if not isinstance(known, DeclaredSchema):

@@ -12,10 +12,19 @@ from statistics import mode
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.record_lengths import Shape, line_at, line_beyond, longest_record, ragged_lines
+from evergreen.data.record_lengths import (
+    BACKSLASH,
+    Shape,
+    line_at,
+    line_beyond,
+    longest_record,
+    ragged_lines,
+    ragged_where_lines_are_records,
+)
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, shortened
 from evergreen.data.stray_quotes import OpenQuoteError, Spoilt, set_aside, structural_quotes
 from evergreen.data.table_top import lacks_names, names_columns, titles_above, without_names
+from evergreen.data.text_encoding import lines_of
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTES = ('"', "'")
@@ -65,7 +74,7 @@ class Head:
 
     def lines(self, name: str, limits: Limits) -> list[str]:
         """Its whole lines; raises UploadRefusedError if not even the first ends in it."""
-        lines = self.text.splitlines(keepends=True)
+        lines = lines_of(self.text)
         if self.whole:
             return lines
         if len(lines) > 1:
@@ -322,6 +331,7 @@ def delimited(
         division.quote,
         has_header,
         readable.in_pieces,
+        readable.record_starts,
         escape=division.escape,
         rejected=readable.rejected,
         limits=limits,
@@ -346,6 +356,7 @@ class _Readable:
 
     path: Path
     in_pieces: bool = True
+    record_starts: tuple[int, ...] | None = None
     rejected: tuple[RejectedRow, ...] = ()
 
 
@@ -371,11 +382,17 @@ def _readable(
     if shape.quote == "'" or not quotes:
         if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
             raise _ragged(name, shape)
-        return _Readable(path, in_pieces=shape.quote != "'")
+        if shape.quote == "'":
+            return _Readable(path, in_pieces=False, record_starts=())
+        return _Readable(path)
+    if size > LARGE and shape.escape != BACKSLASH:
+        about = ragged_where_lines_are_records(path, shape, SHORT_RECORD)
+        if about is not None and about <= MOST_RAGGED:
+            return _Readable(path)
     found = longest_record(path, shape)
     if found.is_open or found.swallowed or found.size > most or found.ragged > MOST_RAGGED:
         return _without_stray_quotes(path, name, shape, most, scratch)
-    return _Readable(path, in_pieces=found.size <= SHORT_RECORD)
+    return _Readable(path, found.size <= SHORT_RECORD, found.starts)
 
 
 def _without_stray_quotes(
@@ -395,9 +412,10 @@ def _without_stray_quotes(
         said = f"'{name}' has more than {MOST_STRAY:,} lines with stray quotes; none was taken"
         raise UploadRefusedError([Reason("too_many_bad_rows", said)])
     if not spoilt.lines and spoilt.end is None:
-        return _Readable(path, in_pieces=False)
+        return _Readable(path, in_pieces=False, record_starts=found.starts)
     copy = scratch / "divided.csv"
-    return _Readable(copy, in_pieces=False, rejected=set_aside(path, spoilt, copy))
+    rejected = set_aside(path, spoilt, copy)
+    return _Readable(copy, in_pieces=False, record_starts=(), rejected=rejected)
 
 
 def _ragged(name: str, shape: Shape) -> UploadRefusedError:

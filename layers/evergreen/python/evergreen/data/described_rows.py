@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ COMPARED_ROWS = 10_000
 """Columns are compared with each other in so many rows at most: a correlation is off by 0.01."""
 
 LONGEST_TEXT = 80
+
+TEXTS_PER_QUERY = 4
 
 COLUMNS_PER_QUERY = 100
 """Columns are read together, of wide tables so many at a time: each has buffers of its own."""
@@ -144,21 +146,36 @@ class DescribedRows:
         return tuple(each.every(step) for each in self.columns)
 
     def texts(
-        self, connection: duckdb.DuckDBPyConnection, field: Field, rows: Sequence[int]
-    ) -> dict[int, str]:
-        """How the texts of some of the described rows begin, read where they stand."""
-        found: dict[int, str] = {}
-        for part in self.parts:
-            wanted = [row * self.step - part.first for row in rows]
-            wanted = [row for row in wanted if 0 <= row < part.end - part.first]
-            if wanted:
-                text = f"left({cell(field.column, part.schema)}, {LONGEST_TEXT})"
-                numbers = ", ".join(map(str, wanted))
-                rows_found = connection.execute(
-                    f"SELECT r, v FROM {_numbered(part, [f'{text} AS v'])} WHERE r IN ({numbers})"
-                ).fetchall()
-                found |= {(part.first + row) // self.step: said for row, said in rows_found}
+        self, connection: duckdb.DuckDBPyConnection, wanted: Mapping[Field, Sequence[int]]
+    ) -> dict[tuple[Field, int], str]:
+        """How the texts of some fields begin in some of the described rows, read where they stand.
+
+        Fields are read together, but so few at a time that hardly a text is read in vain.
+        """
+        found: dict[tuple[Field, int], str] = {}
+        fields = [field for field, rows in wanted.items() if rows]
+        for first in range(0, len(fields), TEXTS_PER_QUERY):
+            some = fields[first : first + TEXTS_PER_QUERY]
+            rows = sorted({row for field in some for row in wanted[field]})
+            for part in self.parts:
+                numbers = [row * self.step - part.first for row in rows]
+                numbers = [row for row in numbers if 0 <= row < part.end - part.first]
+                if numbers:
+                    taken = [f"{_beginning(field, part)} AS {field.value}" for field in some]
+                    query = (
+                        f"SELECT r, {', '.join(field.value for field in some)} "
+                        f"FROM {_numbered(part, taken)} WHERE r IN ({', '.join(map(str, numbers))})"
+                    )
+                    for number, *texts in connection.execute(query).fetchall():
+                        row = (part.first + number) // self.step
+                        found |= {
+                            (field, row): text for field, text in zip(some, texts, strict=True)
+                        }
         return found
+
+
+def _beginning(field: Field, part: Part) -> str:
+    return f"left({cell(field.column, part.schema)}, {LONGEST_TEXT})"
 
 
 def take_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.data.described_rows import DescribedRows, Field, Values
-from evergreen.data.runs import Runs
+from evergreen.data.runs import LARGEST_WHOLE, Runs
 from evergreen.data.totals import Totals, rounded
-
-LARGEST_WHOLE = 2.0**52
-"""From here on, a half is lost between whole numbers."""
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
@@ -65,7 +62,8 @@ class Distribution:
     """The described values of one column; `distinct` is exact among them.
 
     `levels`: the most frequent values; of many that are there once each, none. `quantiles`, by
-    share, are numbers, or ISO texts of dates and timestamps.
+    share, are numbers, or ISO texts of dates and timestamps; so are `hundredths`, the values in
+    the middle of each hundredth.
     """
 
     count: int
@@ -75,29 +73,24 @@ class Distribution:
     histogram: Histogram | None = None
     skewness: float | None = None
     lengths: Lengths | None = None
+    hundredths: tuple[float | str, ...] = ()
 
 
-def describe(
-    connection: duckdb.DuckDBPyConnection,
-    described: DescribedRows,
-    each: Values,
-    runs: Runs,
-    known: Totals,
-) -> Distribution:
-    """The distribution of one column of the described rows."""
-    field, count, distinct = each.field, len(runs.ordered), len(runs.distinct)
+def describe(each: Values, runs: Runs, known: Totals) -> Distribution:
+    """The distribution of one column of the described rows; texts are hashes still."""
+    field, count, distinct = each.field, runs.count, len(runs.distinct)
     levels = [
         (value, rows)
         for value, rows in runs.most_frequent(MOST_LEVELS)
         if rows > 1 or distinct <= MOST_LEVELS
     ]
-    if field.is_text:
-        named = _with_texts(connection, described, each, levels)
-        return Distribution(count, distinct, named, lengths=_lengths(each))
-    named = tuple(Level(value, _spelled(field, value), rows) for value, rows in levels)
+    named = tuple(
+        Level(value, "" if field.is_text else _spelled(field, value), rows)
+        for value, rows in levels
+    )
     if not count or not field.is_ordered:
-        return Distribution(count, distinct, named)
-    quantiles = runs.quantiles(QUANTILES)
+        return Distribution(count, distinct, named, lengths=_lengths(each))
+    quantiles = runs.quantiles(np.array(QUANTILES))
     edges = _edges(field, known, quantiles)
     below, *inner, above = runs.counts_between(edges)
     return Distribution(
@@ -116,26 +109,34 @@ def describe(
             int(above),
         ),
         rounded(runs.moments[2]) if field.is_number else None,
+        hundredths=tuple(told(field, float(value)) for value in runs.hundredths()),
     )
 
 
-def _with_texts(
+def with_texts(
     connection: duckdb.DuckDBPyConnection,
     described: DescribedRows,
-    each: Values,
-    levels: Sequence[tuple[int, int]],
-) -> tuple[Level, ...]:
-    """The texts behind hashes; of equally frequent ones the first in the alphabet first."""
-    if not levels:
-        return ()
-    rows = [
-        int(np.argmax(each.values == np.uint64(value))) for value, _ in levels
-    ]  # the first ones
-    texts = described.texts(connection, each.field, rows)
-    made = [
-        Level(value, texts[row], often) for row, (value, often) in zip(rows, levels, strict=True)
-    ]
-    return tuple(sorted(made, key=lambda level: (-level.rows, level.shown)))
+    distributions: Sequence[Distribution],
+) -> list[Distribution]:
+    """The same with the texts behind hashes; of equally frequent ones the first in the alphabet."""
+    first_rows = {
+        each.field: [int(np.argmax(each.values == np.uint64(level.value))) for level in made.levels]
+        for each, made in zip(described.columns, distributions, strict=True)
+        if each.field.is_text
+    }
+    texts = described.texts(connection, first_rows)
+    named = []
+    for field, made in zip(described.fields, distributions, strict=True):
+        if field.is_text:
+            levels = [
+                replace(level, shown=texts[field, row])
+                for level, row in zip(made.levels, first_rows[field], strict=True)
+            ]
+            levels.sort(key=lambda level: (-level.rows, level.shown))
+            named.append(replace(made, levels=tuple(levels)))
+        else:
+            named.append(made)
+    return named
 
 
 def _lengths(each: Values) -> Lengths | None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, UploadRefusedError
+from evergreen.data.time_limit import OutOfTimeError, at_most
 
 MEMORY_LIMIT = "600MB"
 """What DuckDB may hold before it spills; the interpreter and copies made for NumPy come on top."""
@@ -58,6 +60,20 @@ def within_memory(name: str) -> Iterator[None]:
             "columns too many; divide it"
         )
         raise UploadRefusedError([Reason("too_large", message)]) from error
+
+
+@contextmanager
+def within_time(name: str, limits: Limits, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Refuse the file called `name` if it is not done with in the time there is.
+
+    Otherwise the function would be ended, without a word to anybody, and so at every attempt.
+    """
+    try:
+        with at_most(limits.seconds, connection):
+            yield
+    except OutOfTimeError as error:
+        what = f"'{name}' takes too many seconds; divide it"
+        raise limits.refuse("seconds", what) from error
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:

@@ -8,7 +8,7 @@ and the file is read with all care, as if this had never been tried. What is wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from evergreen.data.engine import connect, identifier, literal, one_value, parqu
 from evergreen.data.inference import Inferred
 from evergreen.data.parts import WRITTEN
 from evergreen.data.readings import FAIL, MISFIT, READINGS, TEXT, cleaned, unclean
+from evergreen.data.record_lengths import whole_records
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.repairs import is_repair
 from evergreen.data.schema import SQL_TYPES, Schema
@@ -59,11 +60,12 @@ def write_as_expected(
     if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
         return None
     # The marks of missing values are known to the reader of the file by one list for all columns.
-    if has_own_markers(known) or is_repair(file.names):
+    if has_own_markers(known) or is_repair(file.names) or file.record_starts == ():
         return None
-    columns = _expected(file, name, scratch, known, required)
-    if not columns:
+    expected = _expected(file, name, scratch, known, required)
+    if expected is None:
         return None
+    columns, spaced = expected
     markers = ", ".join(literal(marker) for marker in MISSING)
     cells = dict(zip(cells_of(file), columns, strict=True))
     # DuckDB reads 1_000 and +-1 as numbers too.
@@ -71,7 +73,8 @@ def write_as_expected(
     direct = {cell: "DOUBLE" for cell, each in cells.items() if plain and each.reading is NUMBER}
     source = delimited(file, f", nullstr = [{markers}]", "expected_rejects", direct)
     values = ", ".join(
-        f"{cell if cell in direct else _value(column, cell)} AS {identifier(column.name)}"
+        f"{cell if cell in direct else _value(column, cell, column.name in spaced)} "
+        f"AS {identifier(column.name)}"
         for cell, column in cells.items()
     )
     try:
@@ -81,7 +84,6 @@ def write_as_expected(
         rows = int(written[0]) if written else 0
         if (
             not 0 < rows <= file.limits.rows
-            or _any_unclean(connection, destination, columns, file)
             or _any_header(connection, destination, columns, file)
             or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
             or _any_misread(connection)
@@ -94,6 +96,9 @@ def write_as_expected(
         if not isinstance(error, duckdb.InvalidInputException) and MISFIT not in str(error):
             raise
         return None
+    # Of the written file, where equal texts are stored once, this is asked fast.
+    others = [column for column in columns if column.name not in spaced]
+    _clean(connection, destination, scratch, others, _may_hold_lines(file))
     rejected = rejected_rows(connection, file, "expected_rejects")
     named = {column.name: identifier(column.name) for column in columns}
     types = {column.name: SQL_TYPES[column.type] for column in columns}
@@ -108,40 +113,47 @@ def _expected(
     scratch: Path,
     known: Schema | None,
     required: Sequence[str],
-) -> tuple[Inferred, ...]:
-    """The columns as the sample shows them; none where they leave any doubt."""
+) -> tuple[tuple[Inferred, ...], frozenset[str]] | None:
+    """The columns as the sample shows them, and which have spaces around texts; None in doubt."""
     if len(file.names) > MOST_COLUMNS:
-        return ()
+        return None
     sample = scratch / "sample"
     sample.mkdir()
     try:
-        shown = replace(file, path=_sampled(file.path, sample / "sample.csv"))
+        shown = replace(file, path=_sampled(file, sample / "sample.csv"))
         with connect(sample) as connection:
             made = understand(connection, shown, name, sample, known=known, required=required)
+            cells = dict(zip(cells_of(shown), made.columns, strict=True))
+            source = delimited(shown, rejects="spaced_rejects")
+            spaced = _spaced(connection, source, cells, _may_hold_lines(file))
     except UploadRefusedError:
-        return ()
-    return made.columns if all(column.certain for column in made.columns) else ()
+        return None
+    return (made.columns, spaced) if all(column.certain for column in made.columns) else None
 
 
-def _sampled(source: Path, target: Path) -> Path:
-    """Copy the beginning of a file and whole lines from all over the rest of it."""
-    size = source.stat().st_size
-    with source.open("rb") as file, target.open("wb") as copy:
+def _sampled(file: DelimitedFile, target: Path) -> Path:
+    """Copy the beginning of a file and whole records from all over the rest of it."""
+    size, starts = file.path.stat().st_size, file.record_starts
+    with file.path.open("rb") as source, target.open("wb") as copy:
         for place in range(SAMPLES):
-            file.seek(place * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
-            piece = file.read(SAMPLE_BYTES)
-            first = piece.find(b"\n") + 1 if place else 0
-            copy.write(piece[first : piece.rfind(b"\n") + 1])
+            if starts is None:
+                source.seek(place * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
+                piece = source.read(SAMPLE_BYTES)
+                first = piece.find(b"\n") + 1 if place else 0
+                copy.write(piece[first : piece.rfind(b"\n") + 1])
+            else:
+                source.seek(starts[place * (len(starts) - 1) // (SAMPLES - 1)] if place else 0)
+                copy.write(whole_records(source.read(SAMPLE_BYTES), file.quote))
     return target
 
 
-def _value(column: Inferred, cell: str) -> str:
+def _value(column: Inferred, cell: str, spaced: bool) -> str:  # noqa: FBT001
     """SQL for the value of a cell, which ends the query where it does not fit its column."""
     if column.reading is None:
         nothing = f"CASE WHEN {cleaned(cell)} IS NULL THEN NULL ELSE {FAIL} END"
         return f"CAST({nothing} AS {SQL_TYPES[column.type]})"
     if column.reading is TEXT:
-        return cell
+        return cleaned(cell) if spaced else cell
     return column.reading.read_or_fail(cell)
 
 
@@ -185,18 +197,41 @@ def _any_misread(connection: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def _any_unclean(
+def _clean(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
+    scratch: Path,
     columns: Sequence[Inferred],
-    file: DelimitedFile,
-) -> bool:
-    """Whether a text has spaces around it; asked of the written file, where equal ones are one."""
-    texts = [identifier(column.name) for column in columns if column.reading is TEXT]
+    lines: bool,  # noqa: FBT001
+) -> None:
+    """Take spaces from around the texts of a file that is written, if any has them."""
+    texts = {identifier(column.name): column for column in columns}
+    spaced = _spaced(connection, parquet([path]), texts, lines)
+    if not spaced:
+        return
+    clean = ", ".join(f"{cleaned(text)} AS {text}" for text in map(identifier, sorted(spaced)))
+    written = path.rename(scratch / "spaced.parquet")
+    connection.execute(
+        f"COPY (SELECT * REPLACE ({clean}) FROM {parquet([written])}) "
+        f"TO {literal(str(path))} ({WRITTEN})"
+    )
+
+
+def _spaced(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Mapping[str, Inferred],
+    lines: bool,  # noqa: FBT001
+) -> frozenset[str]:
+    """Names of the columns of texts (SQL for a text → column) that may have spaces around some."""
+    texts = {text: column.name for text, column in columns.items() if column.reading is TEXT}
     if not texts:
-        return False
-    # Only between quotes a value goes on behind the end of its line.
-    lines = file.quotes or file.quote != '"'
-    asked = " OR ".join(f"coalesce(bool_or({unclean(text, lines)}), false)" for text in texts)
-    row = connection.execute(f"SELECT {asked} FROM {parquet([path])}").fetchone()
-    return bool(row and row[0])
+        return frozenset()
+    asked = ", ".join(f"coalesce(bool_or({unclean(text, lines)}), false)" for text in texts)
+    row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
+    return frozenset(name for name, found in zip(texts.values(), row, strict=True) if found)
+
+
+def _may_hold_lines(file: DelimitedFile) -> bool:
+    """Whether a text may hold the end of a line: only between quotes does a value go on there."""
+    return file.quotes or file.quote != '"'

@@ -11,7 +11,7 @@ from importlib import resources
 from string import Template
 
 from evergreen.data.exploration_advice import join_table, suggestion_table
-from evergreen.data.exploration_charts import clipped
+from evergreen.data.exploration_charts import short_name
 from evergreen.data.exploration_columns import MOST_COLUMNS, column_list
 from evergreen.data.exploration_sections import (
     correlation_section,
@@ -83,7 +83,11 @@ def _sentence(profile: Profile) -> str:
     cells = profile.rows * len(profile.columns)
     missing = sum(column.nulls for column in profile.columns) / cells if cells else 0.0
     gaps = "no value is missing" if missing == 0 else f"{missing:.1%} of the values are missing"
-    return f"{profile.rows:,} rows of {len(profile.columns):,} columns; {gaps}."
+    return f"{_several(profile.rows, 'row')} of {_several(len(profile.columns), 'column')}; {gaps}."
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _described(profile: Profile) -> str:
@@ -118,7 +122,7 @@ def _tiles(profile: Profile, quarantined_rows: int) -> str:
         ),
     ]
     if profile.target:
-        tiles.append(("Target", clipped(profile.target.column, 22), target_said(profile), False))
+        tiles.append(("Target", short_name(profile.target.column, 22), target_said(profile), False))
     return "".join(
         f'<div class="tile{" warn" if warn else ""}"><span>{escape(name)}</span>'
         f"<strong>{escape(value)}</strong><em>{escape(more)}</em></div>"
@@ -131,7 +135,8 @@ def _most_missing(profile: Profile) -> str:
     if worst is None or not worst.nulls:
         return "no column has gaps"
     gappy = sum(column.nulls > 0 for column in profile.columns)
-    return f"{gappy} columns have gaps, most {clipped(worst.name, 24)}"
+    have = "has" if gappy == 1 else "have"
+    return f"{_several(gappy, 'column')} {have} gaps, most in {short_name(worst.name, 24)}"
 
 
 def _notices(notices: Sequence[Notice]) -> str:

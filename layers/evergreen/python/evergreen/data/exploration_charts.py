@@ -171,11 +171,11 @@ def _told(target: Target, group: Group) -> str:
 def heat_map(correlations: Correlations) -> str:
     """Rank correlations of all pairs: the stronger, the less transparent; blue rises together."""
     names = correlations.columns
-    cell, left, top = 26, 150, 96
+    cell, left, top = 26, 150, 120
     width, height = left + cell * len(names) + 110, top + cell * len(names)
     drawn = []
     for row, values in enumerate(correlations.matrix):
-        name = escape(clipped(names[row], 20))
+        name = escape(short_name(names[row], 20))
         y = top + cell * row
         drawn.append(f'<text x="{left - 8}" y="{y + 17}" text-anchor="end">{name}</text>')
         x = left + cell * row + 17
@@ -183,7 +183,7 @@ def heat_map(correlations: Correlations) -> str:
         for column, value in enumerate(values[:row]):
             if value is None:
                 continue
-            other = escape(clipped(names[column], 20))
+            other = escape(short_name(names[column], 20))
             drawn.append(
                 f'<rect class="{"c0" if value >= 0 else "c1"}" x="{left + cell * column + 1}" '
                 f'y="{y + 1}" width="{cell - 2}" height="{cell - 2}" rx="4" '
@@ -200,6 +200,16 @@ def heat_map(correlations: Correlations) -> str:
 def clipped(text: str, most: int = 28) -> str:
     """A text that is not longer than `most` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def short_name(name: str, most: int) -> str:
+    """A name of at most `most` characters, cut in its middle: columns often differ at the end.
+
+    >>> short_name("measured_temperature_12", 16)
+    'measured…ture_12'
+    """
+    after = (most - 1) // 2
+    return name if len(name) <= most else f"{name[: most - 1 - after]}…{name[-after:]}"
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from evergreen.data.exploration_charts import bars, clipped, number, target_by_group
+from evergreen.data.exploration_charts import bars, clipped, number, short_name, target_by_group
 from evergreen.data.profile import ColumnProfile, Profile
 from evergreen.data.relations import Target
 
@@ -34,8 +34,8 @@ def _item(profile: Profile, column: ColumnProfile, place: int, *, wide: bool) ->
     return (
         f'<li data-f="{found}" data-o="{place}" data-m="{missing:.4f}" data-d="{column.distinct}" '
         f'data-s="{-1 if strength is None else strength:.4f}"><details><summary>'
-        f'<span class="nm"><b>{escape(clipped(column.name, 60))}</b> <small>{column.type}</small>'
-        f"</span>{_shape(profile, column)}"
+        f'<span class="nm"><b>{escape(short_name(column.name, 60))}</b> '
+        f"<small>{column.type}</small></span>{_shape(profile, column)}"
         f'<span class="sum">{escape(_sentence(column))}</span>'
         f"{_meter(missing, _percent(missing), 'miss')}"
         f'<span class="dis">{_distinct(profile, column)}</span>'

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from html import escape
 
-from evergreen.data.exploration_charts import bars, clipped, heat_map, number, target_by_group
+from evergreen.data.exploration_charts import (
+    bars,
+    clipped,
+    heat_map,
+    number,
+    short_name,
+    target_by_group,
+)
 from evergreen.data.exploration_columns import legend, what_is_drawn
 from evergreen.data.profile import ColumnProfile, Profile
 
@@ -26,21 +33,23 @@ def target_section(profile: Profile) -> str:
         key=lambda each: -each.relation.strength if each.relation else 0.0,
     )
     ranking = "".join(
-        f'<tr><th scope="row">{escape(clipped(each.name, 34))}</th>'
+        f'<tr><th scope="row" title="{escape(each.name)}">{escape(short_name(each.name, 20))}</th>'
         f'<td><span class="share"><i style="--w:{each.relation.strength * 100:.0f}%"></i>'
         f"{each.relation.strength:.2f}</span></td></tr>"
         for each in related[:MOST_RELATIONS]
         if each.relation
     )
     method = related[0].relation.method if related and related[0].relation else ""
+    # One group of all values shows nothing.
+    drawable = [each for each in related if each.relation and len(each.relation.groups) > 1]
     drawn = "".join(
-        f"<figure><figcaption><b>{escape(clipped(each.name, 34))}</b>"
+        f"<figure><figcaption><b>{escape(short_name(each.name, 34))}</b>"
         f"<em>{each.relation.strength:.2f}</em></figcaption>"
         f"{target_by_group(target, each.relation.groups)}"
         f'<div class="ends"><span>{escape(clipped(each.relation.groups[0].label))}</span>'
         f"<span>{escape(clipped(each.relation.groups[-1].label))}</span></div></figure>"
-        for each in related[:MOST_DRAWN_RELATIONS]
-        if each.relation and each.relation.groups
+        for each in drawable[:MOST_DRAWN_RELATIONS]
+        if each.relation
     )
     stacked = len(target.classes) > 2  # noqa: PLR2004
     marks = "" if stacked else ", the dashed line is all rows, orange has no value"
@@ -85,7 +94,7 @@ def gap_section(profile: Profile) -> str:
     if not gappy:
         return '<p class="calm">Every row has a value in every column.</p>'
     rows = "".join(
-        f'<tr><th scope="row">{escape(clipped(each.name, 34))}</th>'
+        f'<tr><th scope="row" title="{escape(each.name)}">{escape(short_name(each.name, 20))}</th>'
         f'<td><span class="miss"><i style="--w:{each.nulls / profile.rows * 100:.0f}%"></i>'
         f"{each.nulls / profile.rows:.1%}</span></td><td>{each.nulls:,}</td></tr>"
         for each in gappy[:MOST_GAPS]
@@ -109,7 +118,7 @@ def _patterns(profile: Profile) -> str:
     if not names:
         return ""
     heads = "".join(
-        f'<th scope="col"><span>{escape(clipped(name, 18))}</span></th>' for name in names
+        f'<th scope="col"><span>{escape(short_name(name, 18))}</span></th>' for name in names
     )
     body = (
         f"<tr><td>{gaps.complete / gaps.rows:.1%}</td>"

@@ -38,6 +38,7 @@ class DelimitedFile:
     inside of quotes is written after an `escape`, itself or a backslash. `rejected` are lines that
     could not be divided; in the file they are blank.
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
+    `record_starts`: some places where records begin, all over the file; None where every line does.
     `quotes`: there may be double quotes. `plain_numbers`: nothing after the first line is written
     like 1_000 or +-1.
     """
@@ -50,6 +51,7 @@ class DelimitedFile:
     quote: str = '"'
     has_header: bool = True
     in_pieces: bool = True
+    record_starts: tuple[int, ...] | None = None
     quotes: bool = True
     plain_numbers: bool = False
     escape: str = '"'

@@ -24,6 +24,9 @@ from evergreen.data.staging import ROW
 COLUMNS_AT_ONCE = 25
 """Asked of in one query: to plan one takes time with the square of its length."""
 
+COLUMNS_TRIED_AT_ONCE = 100
+"""Whose first values stand below each other in one query."""
+
 SAMPLED_ROWS = 1_000
 """Readings that fit none of the first values are not tried on the rest."""
 
@@ -128,9 +131,10 @@ def infer(
         for each in columns
     ]
     counted = []
-    for first in range(0, len(asked), COLUMNS_AT_ONCE):
-        some = asked[first : first + COLUMNS_AT_ONCE]
-        counted += _count(connection, source, _worth_trying(connection, source, some))
+    for first in range(0, len(asked), COLUMNS_TRIED_AT_ONCE):
+        tried = _worth_trying(connection, source, asked[first : first + COLUMNS_TRIED_AT_ONCE])
+        for place in range(0, len(tried), COLUMNS_AT_ONCE):
+            counted += _count(connection, source, tried[place : place + COLUMNS_AT_ONCE])
     chosen = []
     for column, counts in zip(columns, counted, strict=True):
         inferred = _choose(column, counts)
@@ -146,23 +150,35 @@ def _worth_trying(
 ) -> list[TextColumn]:
     """Only the readings that fit any of a column's first values; all where there are none.
 
-    The many ways to write a moment are asked of columns that may hold some at all.
+    The columns stand below each other, so that the query has each reading once: planned for each
+    column, it took more time than all else. The many ways to write a moment are asked of texts that
+    may be one at all.
     """
-    hints = [f"count({MAY_BE_MOMENT.replace('{v}', f'v{n}')} OR NULL)" for n in range(len(columns))]
-    found = _aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", columns, hints)
-    tried = [
-        replace(column, readings=[each for each in column.readings if hint or each not in ODD])
-        for column, hint in zip(columns, found, strict=True)
-    ]
-    asked = [
-        f"count({each.looks_like(f'v{place}')} OR NULL) = 0 AND count(v{place}) > 0"
-        for place, column in enumerate(tried)
-        for each in column.readings
-    ]
-    row = iter(_aggregated(connection, f"{source} LIMIT {SAMPLED_ROWS}", tried, asked))
+    tried = list(dict.fromkeys(each for column in columns for each in column.readings))
+    texts, places = ", ".join(column.raw for column in columns), f"range({len(columns)})"
+    asked = (
+        f"CASE WHEN {MAY_BE_MOMENT.replace('{v}', 'v')} THEN {each.looks_like('v')} END"
+        if each in ODD
+        else each.looks_like("v")
+        for each in tried
+    )
+    fitting = ", ".join(f"count({each} OR NULL)" for each in asked) or "0"
+    below = f"SELECT unnest([{texts}]) AS v, unnest({places}) AS place"
+    counted = {
+        int(place): dict(zip(tried, fits, strict=False))
+        for place, *fits in connection.execute(
+            f"SELECT place, {fitting} FROM ({below} FROM (FROM {source} LIMIT {SAMPLED_ROWS})) "
+            "WHERE v IS NOT NULL GROUP BY place"
+        ).fetchall()
+    }
     return [
-        replace(column, readings=[each for each in column.readings if not next(row)])
-        for column in tried
+        replace(
+            column,
+            readings=[
+                each for each in column.readings if place not in counted or counted[place][each]
+            ],
+        )
+        for place, column in enumerate(columns)
     ]
 
 

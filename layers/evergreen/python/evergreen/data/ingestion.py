@@ -14,11 +14,20 @@ import duckdb
 from evergreen.data.anomalies import Anomaly
 from evergreen.data.checks import NOTHING_EXPECTED, Checked, Expected, check, ragged
 from evergreen.data.declared import markers_of, with_declared
-from evergreen.data.engine import connect, literal, lock, one_value, parquet, within_memory
+from evergreen.data.engine import (
+    connect,
+    literal,
+    lock,
+    one_value,
+    parquet,
+    within_memory,
+    within_time,
+)
 from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
-from evergreen.data.parts import WRITTEN, rows_of, schema_of_all
+from evergreen.data.part_keys import keys_of
+from evergreen.data.parts import WRITTEN
 from evergreen.data.quarantine import (
     SourceObject,
     identities,
@@ -114,7 +123,11 @@ def ingest(
                 find,
             )
             written = (destination, quarantine, quarantine.with_suffix(".csv"))
-            with _removed_if_refused(*written), within_memory(name):
+            with (
+                _removed_if_refused(*written),
+                within_memory(name),
+                within_time(name, limits, connection),
+            ):
                 return work.run(with_declared(known, expected.declaration), required)
 
 
@@ -154,7 +167,7 @@ class _Ingestion:
         self._refuse(made, checked)
         held = checked.holding or made.misfitting
         # A row with a value that cannot be read is told what else it breaks.
-        others = self._others()
+        others = self._others(made)
         sieve = made.sieve(checked.rules, checked.keys, others) if held else made.sieve()
         sieve.find_repeated(self.connection)
         rows = seen.rows
@@ -194,15 +207,11 @@ class _Ingestion:
         write_repairable(rows, called, markers, self.quarantine.with_suffix(".csv"))
         return called
 
-    def _others(self) -> str | None:
-        """SQL for the rows of the other parts, if a key is declared that they may have taken."""
+    def _others(self, made: Understood) -> str | None:
+        """SQL for the keys that rows of the other parts have, if any are declared."""
+        types = {column.name: column.type for column in made.columns}
         keyed = self.expected.declaration.keyed
-        if not keyed or not self.others:
-            return None
-        schema = schema_of_all(self.connection, self.others)
-        if any(schema.column(name) is None for name in keyed):
-            return None
-        return rows_of(self.connection, self.others, schema)
+        return keys_of(self.connection, self.others, keyed, types)
 
     def _lock(self, file: DelimitedFile | ParquetFile) -> None:
         """Before SQL of the project file is run: only what this needs can be read or written."""
@@ -243,7 +252,7 @@ class _Ingestion:
             seen,
             self.before,
             self.expected,
-            self._others(),
+            self._others(made),
             whole=whole,
         )
         uneven = ragged(_ragged_rows(made.staged), len(made.columns), self.expected)
@@ -256,7 +265,7 @@ class _Ingestion:
         reasons = [Reason(each.code, each.message, each.column) for each in checked.refusals]
         rules = [each for each in checked.refusing if isinstance(each, Rule)]
         keys = [each for each in checked.refusing if isinstance(each, Key)]
-        sieve = made.sieve(rules, keys, self._others())
+        sieve = made.sieve(rules, keys, self._others(made))
         sieve.find_repeated(self.connection)
         for row in made.bad_rows(self.connection, sieve, EXAMPLES):
             reasons += row.reasons
@@ -265,9 +274,11 @@ class _Ingestion:
     def _refuse_mostly_bad(self, made: Understood, sieve: Sieve, bad: int) -> None:
         total = made.staged.rows + len(made.staged.rejected)
         most = self.expected.declaration.most_bad_rows
-        if bad <= most * total and bad <= MOST_REJECTED:
+        # Divided, since 0.29 * 100 is less than 29.
+        many = bad > 0 and bad / total > most
+        if not many and bad <= MOST_REJECTED:
             return
-        limit = f"{most:.0%}" if bad > most * total else f"the {MOST_REJECTED:,} that can be kept"
+        limit = f"{most * 100:g}%" if many else f"the {MOST_REJECTED:,} that can be kept"
         said = f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {limit}; none was taken"
         examples = made.bad_rows(self.connection, sieve, EXAMPLES)
         shown = [reason for row in examples for reason in row.reasons]

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from evergreen.data.described_rows import DescribedRows, Field, Values
 from evergreen.data.distributions import Distribution
-from evergreen.data.runs import Runs
+from evergreen.data.runs import Runs, code
 
 MOST_KEPT = 512
 """A coverage measured on so many keys is off by 2 % (one standard error) at the most."""
@@ -110,7 +110,7 @@ def can_be_key(field: Field, distribution: Distribution) -> bool:
 
 def sample_key(field: Field, runs: Runs, *, whole: bool) -> KeySample:
     """Sample a column; `whole` says that its values are those of all rows."""
-    unique = whole and len(runs.distinct) == len(runs.ordered)
+    unique = whole and len(runs.distinct) == runs.count
     most = MOST_UNIQUE_KEPT if unique else MOST_KEPT
     hashes = runs.distinct if field.is_text else _hashed(runs.distinct)
     order = np.argsort(hashes)[:most]
@@ -148,8 +148,8 @@ def _pairs(columns: Sequence[Values]) -> Iterator[tuple[str, str]]:
     coded = []
     for each in columns:
         if each.present.all():
-            _, codes = np.unique(each.values, return_inverse=True)
-            coded.append((each.field.column.name, codes, int(codes.max(initial=0)) + 1))
+            made = code(each)
+            coded.append((each.field.column.name, made.codes, made.missing))
     for (one, codes, kinds), (other, others, more) in combinations(coded, 2):
         together = codes * more + others
         if kinds * more < len(together) or not _almost_unique(together[:FEW_ROWS]):

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.data.described_rows import Values
 from evergreen.data.ranks import ranks
+from evergreen.data.runs import Coded
 
 MOST_COMPARED = 80
 """Columns of numbers that are compared with each other; of wider tables the first ones."""
@@ -39,50 +38,40 @@ class Likeness:
     correlations: Correlations | None
 
 
-def find_likeness(arrays: Sequence[Values]) -> Likeness:
+def find_likeness(columns: Sequence[Coded]) -> Likeness:
     """Compare the columns with each other, in the rows that are given."""
-    return Likeness(_twins(arrays), _correlations(arrays))
+    return Likeness(_twins(columns), _correlations(columns))
 
 
-def _twins(arrays: Sequence[Values]) -> tuple[tuple[str, str], ...]:
-    alike: dict[Any, list[tuple[str, NDArray[np.int64]]]] = defaultdict(list)
-    for each in arrays:
-        codes, sizes = _codes(each)
-        if len(sizes) > 1 and len(sizes) <= LARGEST_SHARE_OF_DIFFERENT * len(codes):
-            shape = (int((~each.present).sum()), np.sort(sizes).tobytes())
-            alike[shape].append((each.field.column.name, codes))
+def _twins(columns: Sequence[Coded]) -> tuple[tuple[str, str], ...]:
+    alike: dict[tuple[int, bytes], list[Coded]] = defaultdict(list)
+    for each in columns:
+        gaps = len(each.codes) - each.runs.count
+        kinds = each.missing + (gaps > 0)
+        if 1 < kinds <= LARGEST_SHARE_OF_DIFFERENT * len(each.codes):
+            alike[gaps, np.sort(each.runs.often).tobytes()].append(each)
     found = []
     for group in alike.values():
-        for (one, codes), (other, others) in combinations(group, 2):
-            pairs = np.unique(codes * (int(others.max()) + 1) + others)
-            if len(pairs) == int(codes.max()) + 1:
-                found.append((one, other))
+        for one, other in combinations(group, 2):
+            pairs = np.unique(one.codes * (other.missing + 1) + other.codes)
+            if len(pairs) == int(one.codes.max()) + 1:
+                found.append((one.values.field.column.name, other.values.field.column.name))
     return tuple(found)
 
 
-def _codes(each: Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A number from 0 for every value, missing being one of them; how often each is there."""
-    codes = np.zeros(len(each.present), dtype=np.int64)
-    _, inverse = np.unique(each.values[each.present], return_inverse=True)
-    codes[each.present] = inverse
-    if not each.present.all():
-        codes[~each.present] = inverse.max() + 1 if len(inverse) else 0
-    return codes, np.bincount(codes)
-
-
-def _correlations(arrays: Sequence[Values]) -> Correlations | None:
-    numbers = [each for each in arrays if each.field.is_number and each.present.any()]
+def _correlations(columns: Sequence[Coded]) -> Correlations | None:
+    numbers = [each for each in columns if each.values.field.is_number and each.runs.count]
     numbers = numbers[:MOST_COMPARED]
     if len(numbers) < 2:  # noqa: PLR2004
         return None
-    matrix = spearman([each.values for each in numbers], [each.present for each in numbers])
+    matrix = spearman([each.codes for each in numbers], [each.values.present for each in numbers])
     apart = np.where(np.eye(len(numbers), dtype=bool), 0.0, np.nan_to_num(np.abs(matrix)))
     greatest = apart.max(axis=1)
     strongest = np.argsort(-greatest, kind="stable")[:MOST_SHOWN]
     strongest = np.sort(strongest[greatest[strongest] > 0])
     shown = matrix[np.ix_(strongest, strongest)]
     return Correlations(
-        tuple(numbers[place].field.column.name for place in strongest),
+        tuple(numbers[place].values.field.column.name for place in strongest),
         tuple(
             tuple(None if np.isnan(value) else round(float(value), 4) for value in row)
             for row in shown
@@ -91,16 +80,17 @@ def _correlations(arrays: Sequence[Values]) -> Correlations | None:
 
 
 def spearman(
-    values: Sequence[NDArray[Any]], present: Sequence[NDArray[np.bool_]]
+    codes: Sequence[NDArray[np.int64]], present: Sequence[NDArray[np.bool_]]
 ) -> NDArray[np.float64]:
     """Rank correlations of all pairs, each over the rows that have both; NaN where undefined.
 
+    Of each column a code for every row, from 0 and rising with the values, and which are there.
     Ranks are those within the whole column, so that one sorting per column is enough: with gaps
     the value can differ a little from one that ranks each pair's rows anew.
     """
     there = np.stack(present, axis=1).astype(np.float64)
     ranked = np.zeros_like(there)
-    for place, (own, has) in enumerate(zip(values, present, strict=True)):
+    for place, (own, has) in enumerate(zip(codes, present, strict=True)):
         own_ranks = ranks(own[has])
         ranked[has, place] = own_ranks - own_ranks.mean()
     both = there.T @ there

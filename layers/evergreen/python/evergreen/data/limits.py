@@ -52,6 +52,9 @@ class Limits:
     footer_bytes: int = 16 * MIB
     """Bytes of the footer of a Parquet file, and of the directory of a zip archive."""
 
+    seconds: int = 600
+    """How long all of it may take, from its first byte to its last row."""
+
     helper_memory_bytes: int = 1536 * MIB
     """What a process of its own may hold that reads a workbook or the footer of a Parquet file."""
 
@@ -99,6 +102,7 @@ CODES = {
     "record_bytes": "too_long",
     "json_depth": "too_deep",
     "footer_bytes": "bomb",
+    "seconds": "too_slow",
     "helper_memory_bytes": "bomb",
     "helper_seconds": "bomb",
     "pixels": "too_many_pixels",

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evergreen.data.described_rows import Values
 
 MOST_PATTERNS = 12
 MOST_NAMES = 40
-APART = 0x9E3779B97F4A7C15
-"""Its powers are spread over all numbers of 64 bits (the golden ratio in binary)."""
+MOST_KINDS = 2
+"""Patterns are numbered anew when their numbers are more than so many times the rows."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,18 @@ def find_gaps(arrays: Sequence[Values]) -> Gaps:
     gappy = [each for each in arrays if not each.present.all()]
     if not gappy:
         return Gaps(rows, rows, (), 0)
-    # A pattern is the sum of its columns' numbers, which are far apart: two patterns with one sum
-    # are as likely as two texts with one hash.
-    sums = np.zeros(rows, dtype=np.uint64)
-    for place, each in enumerate(gappy, start=1):
-        sums[~each.present] += np.uint64(pow(APART, place, 1 << 64))
-    _, first, counts = np.unique(sums, return_index=True, return_counts=True)
+    lacking = np.zeros(rows, dtype=np.int64)
+    kinds = 1
+    for each in gappy:
+        lacking = 2 * lacking + ~each.present
+        kinds *= 2
+        if kinds > MOST_KINDS * rows:
+            lacking, kinds = _renumbered(lacking, kinds)
+    lacking, kinds = _renumbered(lacking, kinds)
+    counts = np.bincount(lacking)
+    first = np.empty(kinds, dtype=np.int64)
+    # Of several rows the last assignment stays: that of the first row.
+    first[lacking[::-1]] = np.arange(rows)[::-1]
     complete = 0
     patterns: list[Pattern] = []
     for place in np.lexsort((first, -counts)):
@@ -60,3 +67,10 @@ def find_gaps(arrays: Sequence[Values]) -> Gaps:
             break
     shown = complete + sum(pattern.rows for pattern in patterns)
     return Gaps(rows, complete, tuple(patterns), rows - shown)
+
+
+def _renumbered(numbers: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], int]:
+    """The same numbers from 0 without gaps, and how many; all are below `most`."""
+    there = np.bincount(numbers, minlength=most) > 0
+    found: NDArray[np.int64] = (np.cumsum(there) - 1)[numbers]
+    return found, int(there.sum())

@@ -149,30 +149,19 @@ def observe(
 ) -> Observed:
     """Look at the typed rows of a Parquet file: its footer, one pass, one over what is few."""
     source = parquet([path])
-    footer: list[Any] = []
-    sketched: list[Any] = []
+    ends = _ends(connection, source, [name for name, kind in columns if _ordered(kind)])
+    sketches: list[Any] = []
     for some in _batches(columns):
-        ends, sketches = [], []
+        asked = []
         for name, kind in some:
             column = identifier(name)
-            ordered = [f"min({column})", f"max({column})"] if _ordered(kind) else ["NULL", "NULL"]
-            ends += [f"count({column})", *ordered]
             longest = f"max(length({column}))" if kind == "text" else "NULL"
-            sketches += [f"approx_count_distinct({column})", longest]
-        # Apart from the others, counts and extremes are taken from the file's footer.
-        footer += connection.execute(f"SELECT {', '.join(ends)} FROM {source}").fetchone() or ()
-        sketched += (
-            connection.execute(f"SELECT {', '.join(sketches)} FROM {source}").fetchone() or ()
-        )
+            asked += [f"count({column})", f"approx_count_distinct({column})", longest]
+        sketches += connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
     seen = [
-        (
-            *column,
-            footer[3 * at],
-            sketched[2 * at],
-            *footer[3 * at + 1 : 3 * at + 3],
-            sketched[2 * at + 1],
-        )
-        for at, column in enumerate(columns)
+        (name, kind, count, distinct, *ends.get(name, (None, None)), longest)
+        for at, (name, kind) in enumerate(columns)
+        for count, distinct, longest in [sketches[3 * at : 3 * at + 3]]
     ]
     categories = _categories(
         connection,
@@ -212,6 +201,18 @@ def observe(
             for name, kind, count, distinct, least, greatest, _ in seen
         ),
     )
+
+
+def _ends(
+    connection: duckdb.DuckDBPyConnection, source: str, names: Sequence[str]
+) -> dict[str, tuple[Any, Any]]:
+    """The least and the greatest values: asked for alone, they are taken from the file's footer."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for some in _batches(names):
+        asked = ", ".join(f"min({identifier(name)}), max({identifier(name)})" for name in some)
+        row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
+        found |= dict(zip(some, zip(row[::2], row[1::2], strict=True), strict=True))
+    return found
 
 
 def _ordered(kind: ColumnType) -> bool:

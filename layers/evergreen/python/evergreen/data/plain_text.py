@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from evergreen.data.limits import Limits
@@ -10,7 +9,6 @@ from evergreen.data.records import Records
 from evergreen.data.refusal import Reason
 
 COLUMN = "text"
-_GAP = re.compile(r"\S[^\n]*\n[ \t]*\n\s*\S")
 
 
 def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
@@ -19,7 +17,7 @@ def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
     Blank lines between others make paragraphs, and the file one document (`head` is its
     beginning); without them each line is a document.
     """
-    if _GAP.search(head):
+    if any(not line.strip() for line in head.strip().split("\n")):
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             document = file.read(limits.cell_bytes + 1).strip()
         if len(document) > limits.cell_bytes:

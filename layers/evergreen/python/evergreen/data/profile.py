@@ -12,7 +12,14 @@ import duckdb
 from pydantic import TypeAdapter
 
 from evergreen.data.described_rows import DescribedRows, Field, take_rows
-from evergreen.data.distributions import Distribution, Histogram, Lengths, describe, told
+from evergreen.data.distributions import (
+    Distribution,
+    Histogram,
+    Lengths,
+    describe,
+    told,
+    with_texts,
+)
 from evergreen.data.engine import connect, identifier
 from evergreen.data.join_keys import (
     MOST_SAMPLED,
@@ -27,7 +34,7 @@ from evergreen.data.missingness import Gaps, find_gaps
 from evergreen.data.observations import Observed
 from evergreen.data.parts import rows_of, schema_of_all
 from evergreen.data.relations import Relation, Target, relate
-from evergreen.data.runs import runs_of
+from evergreen.data.runs import code, runs_of
 from evergreen.data.schema import Schema
 from evergreen.data.totals import Totals, count_all, totals_of
 
@@ -41,8 +48,9 @@ class ColumnProfile:
     Over all rows: `count`, `nulls`, `minimum` and `maximum` (numbers, or ISO texts of dates and
     timestamps), `mean`, `std`, and `distinct` (estimated where the profile does not describe
     all rows, standard error 3 %). Over the described rows: `quantiles` by share, `histogram`
-    (numbers and times), `skewness`, `top` (most frequent values with their rows), `lengths`
-    (characters of texts) and `relation` to the target.
+    and `hundredths` (numbers and times; the value in the middle of each hundredth), `skewness`,
+    `top` (most frequent values with their rows), `lengths` (characters of texts) and `relation`
+    to the target.
     """
 
     name: str
@@ -60,6 +68,7 @@ class ColumnProfile:
     top: tuple[tuple[str, int], ...] = ()
     lengths: Lengths | None = None
     relation: Relation | None = None
+    hundredths: tuple[float | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,10 +152,11 @@ def profile_within(
     for place, each in enumerate(described.columns):
         runs = runs_of(each)
         totals.append(counted[place] if counted else totals_of(each.field, runs))
-        distributions.append(describe(connection, described, each, runs, totals[-1]))
+        distributions.append(describe(each, runs, totals[-1]))
         if len(samples) < MOST_SAMPLED and can_be_key(each.field, distributions[-1]):
             samples.append(sample_key(each.field, runs, whole=described.is_all))
-    compared = described.compared()
+    distributions = with_texts(connection, described, distributions)
+    compared = [code(each) for each in described.compared()]
     related = relate(compared, distributions, target)
     made = Profile(
         described.total,
@@ -189,4 +199,5 @@ def _column(
         top=tuple((each.shown, each.rows) for each in distribution.levels[:TOP_VALUES]),
         lengths=distribution.lengths,
         relation=relation,
+        hundredths=distribution.hundredths,
     )

@@ -28,6 +28,7 @@ from evergreen.data.repairs import (
 from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import Schema
 from evergreen.data.sieve import Sieve
+from evergreen.data.spreadsheets import inert
 
 COLUMNS = (
     f"{{'{IDENTITY}': 'VARCHAR', 'key': 'VARCHAR', 'version_id': 'VARCHAR', "
@@ -183,17 +184,19 @@ def write_repairable(
     """Write refused rows as CSV with the columns of their file, to be repaired and uploaded.
 
     `markers`: the file's columns, in order, with the texts that say missing. A row that has not a
-    value for each column has none: only its text, in a column of its own.
+    value for each column has none: only its text, in a column of its own. What a spreadsheet would
+    run is written as a text, and read as what it was.
     """
     kept = [name for name in markers if name.casefold() not in RESERVED]
     with destination.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([IDENTITY, *kept, REASONS, RAW])
+        writer.writerow([IDENTITY, *map(inert, kept), REASONS, RAW])
         for row, name in zip(rows, called, strict=True):
             cells = dict(zip(markers, row.cells, strict=True)) if row.cells else {}
             values = [_offered(cells.get(each), markers[each]) for each in kept]
             said = "; ".join(reason.message for reason in row.reasons)
-            writer.writerow([name or "", *values, said, "" if cells else row.raw])
+            raw = "" if cells else inert(row.raw)
+            writer.writerow([name or "", *map(inert, values), inert(said), raw])
 
 
 def _offered(cell: str | None, markers: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,11 +98,18 @@ def _form(pattern: str) -> str:
     return f"regexp_full_match({{v}}, {literal(pattern)})"
 
 
+_DIGITS = {"%Y": "____"}
+
+
 def _strptime(kind: ColumnType, format: str, pattern: str, *others: str) -> Reading:  # noqa: A002
     """Written in a format, or in any of the `others`, which then is only what it is called."""
     formats = f"[{', '.join(map(literal, others))}]" if others else literal(format)
     value = f"CAST(try_strptime({{v}}, {formats}) AS {kind})"
-    return Reading(kind, _form(pattern), value, format)
+    if others:
+        return Reading(kind, _form(pattern), value, format)
+    # With two digits for each part (four for the year) nothing else is read as a moment.
+    written = re.sub("%.", lambda part: _DIGITS.get(part[0], "__"), format)
+    return Reading(kind, _form(pattern), value, format, f"{{v}} LIKE {literal(written)}", value)
 
 
 _DAY = r"\d{1,2}{s}\d{1,2}{s}\d{4}"

@@ -22,8 +22,11 @@ BACKSLASH = "\\"
 _ESCAPED = re.compile(rb'\\["\\]')
 FEED, RETURN = ord("\n"), ord("\r")
 
+STARTS = 24
+"""So many records of each chunk are told where they begin."""
+
 PIECES, PIECE_BYTES = 256, 1 << 14
-"""So many pieces of a file without quotes, anywhere in it, show how many lines are ragged."""
+"""So many pieces of a file, anywhere in it, show how many lines are ragged."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Longest:
     """The longest record: its bytes, and where it begins; `is_open`: the last has an open quote.
 
     `last` is where the last record begins; `ragged` counts records of another width, `swallowed`
-    those of several lines that have as many delimiters, quoted or not, as so many rows.
+    those of several lines that have as many delimiters, quoted or not, as so many rows. `starts`:
+    where some records begin, all over the file; none are told where a backslash is an escape.
     """
 
     size: int
@@ -58,11 +62,13 @@ class Longest:
     is_open: bool
     ragged: int
     swallowed: int = 0
+    starts: tuple[int, ...] = ()
 
 
 def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None) -> Longest:
     """Measure records, by the quotes that are `known`, or taking every second one for closing."""
     start = longest = place = offset = inside = ragged = swallowed = marks = lines = every = 0
+    starts: list[int] = []
     escaped = False
     waiting = next(known, None) if known else None
     with path.open("rb") as file:
@@ -87,6 +93,7 @@ def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None)
                 if sizes[at] > longest:
                     longest, place = int(sizes[at]), int(ends[at] - sizes[at]) + offset
                 start = int(ends[-1]) + offset
+                starts += (ends[:: max(1, len(ends) // STARTS)] + offset).tolist()
                 counts, marks = _up_to(ends, found, marks)
                 returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
                 blank = (sizes == 1) | returned
@@ -108,7 +115,19 @@ def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None)
             offset += len(chunk)
     if offset - start > longest:
         longest, place = offset - start, start
-    return Longest(longest, place, start, bool(inside), ragged, swallowed)
+    told = () if shape.escape == BACKSLASH else tuple(starts)
+    return Longest(longest, place, start, bool(inside), ragged, swallowed, told)
+
+
+def whole_records(text: bytes, quote: str) -> bytes:
+    """A text that begins with a record, up to the end of the last whole one."""
+    seen = np.frombuffer(text, dtype=np.uint8)
+    feeds = np.flatnonzero(seen == FEED)
+    if not len(feeds):
+        return b""
+    before, _ = _counts_before(seen == ord(quote), feeds)
+    ends = feeds[before % 2 == 0]
+    return text[: int(ends[-1]) + 1] if len(ends) else b""
 
 
 def _up_to(
@@ -131,6 +150,66 @@ def _outside(found: NDArray[np.intp], quotes: NDArray[np.intp], inside: int) -> 
     """Of the places of a mark, those outside of quotes."""
     outside: NDArray[np.intp] = found[(np.searchsorted(quotes, found) + inside) % 2 == 0]
     return outside
+
+
+def ragged_where_lines_are_records(path: Path, shape: Shape, most: int) -> int | None:
+    """About how many lines are ragged, if each is a record of at most `most` bytes; else None.
+
+    It is where every line has an even number of quotes, which is found several times faster than
+    what the longest record is. Pieces of the file, drawn anew each time, show how many are ragged.
+    """
+    size = path.stat().st_size
+    draw = Random()  # noqa: S311
+    per_chunk = -(-PIECES * CHUNK // max(size, 1))
+    offset = last = inside = ragged = looked_at = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            text = np.frombuffer(chunk, dtype=np.uint8)
+            feeds = np.flatnonzero(text == FEED)
+            before, every = _counts_before(text == ord(shape.quote), feeds)
+            if ((before + inside) % 2).any():
+                return None
+            if len(feeds):
+                if int(np.diff(feeds, prepend=last - offset - 1).max()) > most:
+                    return None
+                last = offset + int(feeds[-1]) + 1
+                for _ in range(per_chunk):
+                    first = int(feeds[draw.randrange(len(feeds))]) + 1
+                    piece = chunk[first : chunk.rfind(b"\n", first, first + PIECE_BYTES) + 1]
+                    ragged += _ragged(piece, shape)
+                    looked_at += len(piece)
+            inside = (inside + every) % 2
+            offset += len(chunk)
+    if inside or offset - last > most:
+        return None
+    return ragged * size // max(1, looked_at)
+
+
+def _counts_before(
+    marks: NDArray[np.bool_], places: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], int]:
+    """How many marks stand before each place, where none is; and how many there are.
+
+    Counted by words of 64 bits, one bit a mark: ten times faster than by adding them up.
+    """
+    bits = np.packbits(marks, bitorder="little")
+    words = np.append(bits, np.zeros(-len(bits) % 8, dtype=np.uint8)).view("<u8")
+    ends = np.cumsum(np.bitwise_count(words), dtype=np.int64)
+    word, bit = np.divmod(places, 64)
+    after = np.bitwise_count(words[word] >> bit.astype(np.uint64))
+    return ends[word] - after, int(ends[-1])
+
+
+def _ragged(lines: bytes, shape: Shape) -> int:
+    """How many lines, each of them a record, are of another width."""
+    text = np.frombuffer(lines, dtype=np.uint8)
+    quotes, feeds, marks = (
+        np.flatnonzero(text == each) for each in (ord(shape.quote), FEED, shape.mark)
+    )
+    counts, _ = _up_to(feeds, _outside(marks, quotes, 0), 0) if len(feeds) else (feeds, 0)
+    sizes = np.diff(feeds, prepend=-1)
+    blank = (sizes == 1) | ((text[feeds - 1] == RETURN) & (sizes == len(b"\r\n")))
+    return int(np.count_nonzero((counts != shape.width - 1) & ~blank))
 
 
 def ragged_lines(path: Path, shape: Shape) -> int:

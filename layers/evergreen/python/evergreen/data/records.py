@@ -25,6 +25,7 @@ RAW_CHARACTERS = 4_000
 """Characters of a rejected record that are kept."""
 
 LINE_BYTES, BUFFER_BYTES = 1 << 21, 1 << 25
+HALF = "holds half a character (a surrogate)"
 _LARGEST = 2**63
 
 
@@ -65,6 +66,14 @@ SQL_TYPE: Mapping[frozenset[str], str] = {
     frozenset(): "VARCHAR",
 }
 """Kinds of a column's values → its type; a column of other mixtures is read like text."""
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Records:
@@ -109,9 +118,10 @@ class Records:
         kinds: dict[int, str | None] = {}
         reasons: list[Reason] = []
         for column, value in values:
-            place = self._columns.get(column)
+            place = self._place_of(column)
             if place is None:
-                place = self._new(column)
+                reasons.append(self._reason("undecodable", line, column, HALF))
+                continue
             if place >= len(cells):
                 cells += [""] * (place + 1 - len(cells))
             if place in kinds:
@@ -142,7 +152,7 @@ class Records:
         try:
             row = f"{line},{','.join(cells)}\n".encode()
         except UnicodeEncodeError:
-            return [self._reason("undecodable", line, None, "holds half a character (a surrogate)")]
+            return [self._reason("undecodable", line, None, HALF)]
         self._longest = max(self._longest, len(row))
         self._file.write(row)
         self.rows += 1
@@ -181,7 +191,7 @@ class Records:
             f"COPY (SELECT {', '.join(columns)} FROM read_csv({literal(str(self._path))}, "
             f"auto_detect = false, columns = {{'c0': 'BIGINT', {spelled}}}, header = false, "
             "delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
-            "null_padding = true, parallel = false, "
+            "null_padding = true, parallel = false, new_line = '\\n', "
             f"max_line_size = {max(LINE_BYTES, self._longest)}, "
             f"buffer_size = {max(BUFFER_BYTES, 2 * self._longest)}"
             f")) TO {literal(str(self._target))} (FORMAT parquet)"
@@ -195,6 +205,13 @@ class Records:
             rejected=tuple(self.rejected),
             warnings=(*warnings, *said),
         )
+
+    def _place_of(self, column: str) -> int | None:
+        """The place of a name; none of one that holds half a character."""
+        place = self._columns.get(column)
+        if place is None and _is_whole(column):
+            place = self._new(column)
+        return place
 
     def _new(self, column: str) -> int:
         """The place of a name not met before; spaces around it and its case do not count."""

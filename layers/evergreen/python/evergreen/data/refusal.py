@@ -28,6 +28,11 @@ class Reason:
     line: int | None = None
     value: str | None = None
 
+    def __post_init__(self) -> None:
+        """Make the message safe to show: names of columns in it are made up by strangers."""
+        if not self.message.isprintable():
+            object.__setattr__(self, "message", _escaped(self.message))
+
     def to_plain(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
@@ -58,9 +63,12 @@ class UploadRefusedError(ValueError):
 
 
 def shortened(value: str) -> str:
-    """A value as a reason repeats it: short enough, on one line."""
-    line = " ".join(value.split())
-    return line if len(line) <= LONGEST_VALUE else f"{line[: LONGEST_VALUE - 1]}…"
+    r"""A value as a reason repeats it: short enough, on one line, without controls.
+
+    >>> print(shortened("a\r\n  b\x1b[2J"))
+    a b\x1b[2J
+    """
+    return printable(" ".join(value.split()))
 
 
 def printable(name: str, longest: int = LONGEST_VALUE) -> str:
@@ -69,10 +77,14 @@ def printable(name: str, longest: int = LONGEST_VALUE) -> str:
     >>> print(printable("a\x1b[31m/../\u202etxt.csv"))
     a\x1b[31m/../\u202etxt.csv
     """
-    escaped = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in name
-    )
+    escaped = _escaped(name[: longest + 1])
     return escaped if len(escaped) <= longest else f"{escaped[: longest - 1]}…"
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from evergreen.data.association import correlation_ratio, cramers_v
 from evergreen.data.described_rows import Values
 from evergreen.data.distributions import Distribution, told
 from evergreen.data.ranks import ranks
+from evergreen.data.runs import Coded, Runs
 
 MOST_CLASSES = 6
 MOST_NUMBERS_AS_LEVELS = 10
@@ -75,35 +76,34 @@ class Related:
 
 
 def relate(
-    arrays: Sequence[Values], distributions: Sequence[Distribution], target: str | None
+    columns: Sequence[Coded], distributions: Sequence[Distribution], target: str | None
 ) -> Related:
     """Hold every column against the column named `target`, in the rows that have one."""
-    nothing = Related(None, (None,) * len(arrays))
-    names = [each.field.column.name.casefold() for each in arrays]
+    nothing = Related(None, (None,) * len(columns))
+    names = [each.values.field.column.name.casefold() for each in columns]
     if target is None or target.casefold() not in names:
         return nothing
     place = names.index(target.casefold())
-    wanted, distribution = arrays[place], distributions[place]
-    rows = wanted.present
-    if wanted.field.is_time or not rows.any():
+    wanted, distribution = columns[place], distributions[place]
+    name, rows = wanted.values.field.column.name, wanted.values.present
+    if wanted.values.field.is_time or not rows.any():
         return nothing
-    if _is_number(wanted, distribution):
-        numbers = wanted.values[rows].astype(np.float64)
-        found = Target(wanted.field.column.name, int(rows.sum()), mean=float(numbers.mean()))
-        ranked = ranks(numbers)
+    if _is_number(wanted.values, distribution):
+        numbers = wanted.values.values[rows].astype(np.float64)
+        found = Target(name, int(rows.sum()), mean=float(numbers.mean()))
+        ranked = ranks(wanted.codes[rows])
         relations = [
             _to_number(each, distributions[i], rows, numbers, ranked)
-            for i, each in enumerate(arrays)
+            for i, each in enumerate(columns)
         ]
     else:
-        labels, codes = _classes(wanted, distribution)
+        # The most frequent classes, the others as one.
+        labels, codes = _levels(wanted, distribution, rows, MOST_CLASSES)
         shares = np.bincount(codes, minlength=len(labels)) / len(codes)
-        found = Target(
-            wanted.field.column.name, len(codes), labels, tuple(round(float(s), 6) for s in shares)
-        )
+        found = Target(name, len(codes), labels, tuple(round(float(s), 6) for s in shares))
         relations = [
             _to_classes(each, distributions[i], rows, codes, len(labels))
-            for i, each in enumerate(arrays)
+            for i, each in enumerate(columns)
         ]
     return Related(found, tuple(None if i == place else each for i, each in enumerate(relations)))
 
@@ -116,16 +116,8 @@ def _is_number(each: Values, distribution: Distribution) -> bool:
     return each.field.is_number and distribution.distinct > MOST_NUMBERS_AS_LEVELS
 
 
-def _classes(
-    wanted: Values, distribution: Distribution
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The most frequent classes, the others as one, and each row's."""
-    labels, codes = _levels(wanted, distribution, wanted.present, MOST_CLASSES)
-    return labels, codes
-
-
 def _to_number(
-    each: Values,
+    each: Coded,
     distribution: Distribution,
     rows: NDArray[np.bool_],
     numbers: NDArray[np.float64],
@@ -140,18 +132,19 @@ def _to_number(
         if size
     ]
     pearson = spearman = None
-    if each.field.is_number:
-        both = each.present[rows]
-        values = each.values[rows][both].astype(np.float64)
-        pearson = _correlation(values, numbers[both])
+    if each.values.field.is_number:
+        both = each.values.present & rows
+        among = each.values.present[rows]
+        values = each.values.values[both].astype(np.float64)
+        pearson = _correlation(values, numbers[among])
         # The target's ranks are those among all rows that have one.
-        spearman = _correlation(ranks(values), ranked[both])
+        spearman = _correlation(ranks(each.codes[both]), ranked[among])
     strength = round(correlation_ratio(codes, ranked), 4)
     return Relation(strength, RATIO, _shown(groups), pearson, spearman)
 
 
 def _to_classes(
-    each: Values,
+    each: Coded,
     distribution: Distribution,
     rows: NDArray[np.bool_],
     classes: NDArray[np.int64],
@@ -176,59 +169,62 @@ def _shown(groups: Sequence[Group]) -> tuple[Group, ...]:
 
 
 def _grouped(
-    each: Values, distribution: Distribution, rows: NDArray[np.bool_]
+    each: Coded, distribution: Distribution, rows: NDArray[np.bool_]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """A group for each of the rows: its value's, its bin's, the others', or that of the missing."""
-    if each.field.is_ordered and distribution.distinct > MOST_NUMBERS_AS_LEVELS:
+    if each.values.field.is_ordered and distribution.distinct > MOST_NUMBERS_AS_LEVELS:
         return _bins(each, rows)
     return _levels(each, distribution, rows, len(distribution.levels))
 
 
 def _levels(
-    each: Values, distribution: Distribution, rows: NDArray[np.bool_], most: int
+    each: Coded, distribution: Distribution, rows: NDArray[np.bool_], most: int
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     levels = list(distribution.levels[:most])
-    if each.field.is_ordered:
+    if each.values.field.is_ordered:
         levels.sort(key=lambda level: float(level.value))
-    values, present = each.values[rows], each.present[rows]
-    keys = np.array([level.value for level in levels], dtype=values.dtype)
-    order = np.argsort(keys)
-    codes = np.full(len(values), len(levels), dtype=np.int64)
-    if levels:
-        near = np.minimum(np.searchsorted(keys[order], values), len(levels) - 1)
-        known = (keys[order][near] == values) & present
-        codes[known] = order[near[known]]
-    codes[~present] = len(levels) + 1
+    distinct = each.runs.distinct
+    level_of = np.full(len(distinct) + 1, len(levels), dtype=np.int64)
+    level_of[each.missing] = len(levels) + 1
+    if levels and len(distinct):
+        wanted = np.array([level.value for level in levels], dtype=distinct.dtype)
+        near = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+        there = distinct[near] == wanted
+        level_of[near[there]] = np.flatnonzero(there)
+    codes = level_of[each.codes[rows]]
     labels = (*(level.shown for level in levels), OTHERS, MISSING)
     return labels[: int(codes.max(initial=0)) + 1], codes
 
 
-def _bins(each: Values, rows: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def _bins(each: Coded, rows: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """About ten bins with as many rows each; a value that many rows share has one of its own."""
-    values, present = each.values[rows], each.present[rows]
-    there = values[present].astype(np.float64)
-    if not len(there):
-        return (MISSING,), np.zeros(len(values), dtype=np.int64)
-    at, often = np.unique(np.quantile(there, np.linspace(0, 1, BINS + 1)), return_counts=True)
-    shared = at[often > 1]
-    rest = there[~np.isin(there, shared)]
+    codes = each.codes[rows]
+    often = np.bincount(codes, minlength=each.missing + 1)
+    some = often[: each.missing] > 0
+    runs = Runs(each.runs.distinct[some].astype(np.float64), often[: each.missing][some])
+    if not runs.count:
+        return (MISSING,), np.zeros(len(codes), dtype=np.int64)
+    at, times = np.unique(runs.quantiles(np.linspace(0, 1, BINS + 1)), return_counts=True)
+    shared = at[times > 1]
+    rest = runs.where(~np.isin(runs.distinct, shared))
     edges = at
-    if len(shared) and len(rest):
+    if len(shared) and rest.count:
         kept = np.linspace(0, 1, max(2, BINS - len(shared) + 1))
-        edges = np.unique(np.quantile(rest, kept))
+        edges = np.unique(rest.quantiles(kept))
     # Every bin up to and with its last value; just before a shared value ends the bin before it.
     lasts = np.unique([*edges[1:], *shared, *np.nextafter(shared, -np.inf), edges[-1]])
-    ordered = np.sort(there)
-    ends = np.searchsorted(ordered, lasts, side="right")
-    starts = np.concatenate([[0], ends[:-1]])
+    ends = np.searchsorted(runs.distinct, lasts, side="right")
+    starts = np.append(0, ends[:-1])
     filled = ends > starts
-    codes = np.full(len(values), int(filled.sum()), dtype=np.int64)
-    codes[present] = (np.cumsum(filled) - 1)[np.searchsorted(lasts, there, side="left")]
+    bins = int(filled.sum())
+    bin_of = np.full(each.missing + 1, bins, dtype=np.int64)
+    bin_of[: each.missing][some] = (np.cumsum(filled) - 1)[np.searchsorted(lasts, runs.distinct)]
     labels = [
-        _span(each, ordered[start], ordered[end - 1])
+        _span(each.values, runs.distinct[start], runs.distinct[end - 1])
         for start, end in zip(starts[filled], ends[filled], strict=True)
     ]
-    return (*labels, MISSING) if not present.all() else tuple(labels), codes
+    missing = (MISSING,) if often[each.missing] else ()
+    return (*labels, *missing), bin_of[codes]
 
 
 def _span(each: Values, first: float, last: float) -> str:

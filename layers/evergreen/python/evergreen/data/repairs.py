@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import duckdb
 
 from evergreen.data.engine import connect, identifier, literal, parquet
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError
+from evergreen.data.spreadsheets import as_it_was, sql_as_it_was
 from evergreen.data.staging import ROW, Staged
 
 IDENTITY = "evergreen_row"
@@ -38,12 +39,13 @@ Became = Literal["taken", "still_bad", "taken_before", "unknown"]
 class Quarantined:
     """The rows of one upload that are in quarantine, and those that other files brought back.
 
-    Both by their place in the upload.
+    Both by their place in the upload. `columns` are those of its good rows.
     """
 
     key: str
     places: frozenset[str]
     taken: frozenset[str]
+    columns: tuple[str, ...] = ()
 
 
 FindQuarantined = Callable[[str], Quarantined | None]
@@ -108,6 +110,8 @@ def read_repair(
 
     Raises UploadRefusedError if its rows are not those of one upload of the dataset.
     """
+    types = {as_it_was(name): kind for name, kind in staged.types.items()}
+    staged = replace(staged, columns=_as_they_were(staged))
     column = next(each for each in staged.columns if each.casefold() == IDENTITY)
     rest = [each for each in staged.columns if each.casefold() not in RESERVED]
     empty = " AND ".join(f"({staged.columns[each]}) IS NULL" for each in rest) or "true"
@@ -121,20 +125,7 @@ def read_repair(
         raise UploadRefusedError([Reason("too_many_rows", said)])
     formed = {n: _FORM.fullmatch(str(text).strip()) for n, text, *_ in rows}
     contents = {found.group(1) for found in formed.values() if found}
-    if len(contents) != 1:
-        said = (
-            f"'{name}' has rows of {len(contents)} quarantines in its column {IDENTITY}; upload "
-            "the repaired rows of one upload at a time, with that column as it was"
-        )
-        raise UploadRefusedError([Reason("not_one_quarantine", said, IDENTITY)])
-    (content,) = contents
-    source = find(content)
-    if source is None:
-        said = (
-            f"'{name}' repairs rows of an upload that the dataset does not have or that was "
-            "replaced since; repair the quarantine of the upload that took its place"
-        )
-        raise UploadRefusedError([Reason("unknown_quarantine", said, IDENTITY)])
+    content, source = _quarantine_of(name, contents, rest, find)
     became: dict[str, Became] = {}
     skipped = 0
     rejected, kept = [*staged.rejected], []
@@ -163,8 +154,45 @@ def read_repair(
         f"COPY (SELECT * EXCLUDE ({ROW}) FROM {staged.source} WHERE {ROW} IN ({chosen}) "
         f"ORDER BY {ROW}) TO {literal(str(path))} (FORMAT parquet)"
     )
-    narrowed = Staged(path, staged.columns, staged.types, len(kept), tuple(rejected))
+    narrowed = Staged(path, staged.columns, types, len(kept), tuple(rejected))
     return narrowed, Repair(content, source.key, became, skipped)
+
+
+def _quarantine_of(
+    name: str, contents: Collection[str], columns: Sequence[str], find: FindQuarantined
+) -> tuple[str, Quarantined]:
+    """The only quarantine that a repair's rows name, and its upload; raises UploadRefusedError."""
+    if len(contents) != 1:
+        said = (
+            f"'{name}' has rows of {len(contents)} quarantines in its column {IDENTITY}; upload "
+            "the repaired rows of one upload at a time, with that column as it was"
+        )
+        raise UploadRefusedError([Reason("not_one_quarantine", said, IDENTITY)])
+    (content,) = contents
+    source = find(content)
+    if source is None:
+        said = (
+            f"'{name}' repairs rows of an upload that the dataset does not have or that was "
+            "replaced since; repair the quarantine of the upload that took its place"
+        )
+        raise UploadRefusedError([Reason("unknown_quarantine", said, IDENTITY)])
+    there = {each.casefold() for each in columns}
+    lacking = [each for each in source.columns if each.casefold() not in there]
+    if lacking:
+        said = (
+            f"'{name}' lacks the column '{lacking[0]}' of the rows that it repairs: their values "
+            "would be lost; leave all columns in it"
+        )
+        raise UploadRefusedError([Reason("missing_column", said, lacking[0])])
+    return content, source
+
+
+def _as_they_were(staged: Staged) -> dict[str, str]:
+    """Its columns, of which the quarantine wrote some so that spreadsheets would not run them."""
+    return {
+        as_it_was(name): sql_as_it_was(text) if staged.types[name] == "VARCHAR" else text
+        for name, text in staged.columns.items()
+    }
 
 
 def _held_back(code: str, said: str, cells: Sequence[str | None]) -> RejectedRow:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.data.engine import connect, identifier, literal, within_memory
+from evergreen.data.engine import connect, identifier, literal, within_memory, within_time
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.schema import SQL_TYPES, ColumnSchema, ColumnType, Schema
@@ -50,13 +50,14 @@ def read_rows(
         connect(Path(directory)) as connection,
         within_memory(name),
     ):
-        file = recognise(connection, path, name, Path(directory), limits)
-        made = understand(connection, file, name, Path(directory), known=known)
-        if made.quarantined_rows:
-            bad = made.bad_rows(connection)
-            raise UploadRefusedError([reason for row in bad for reason in row.reasons])
-        names = [column.name for column in made.columns]
-        result = connection.execute(made.good_rows)
+        with within_time(name, limits, connection):
+            file = recognise(connection, path, name, Path(directory), limits)
+            made = understand(connection, file, name, Path(directory), known=known)
+            if made.quarantined_rows:
+                bad = made.bad_rows(connection)
+                raise UploadRefusedError([reason for row in bad for reason in row.reasons])
+            names = [column.name for column in made.columns]
+            result = connection.execute(made.good_rows)
         while batch := result.fetchmany(BATCH):
             for values in batch:
                 yield dict(zip(names, values, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 ColumnType = Literal["number", "integer", "boolean", "text", "date", "timestamp"]
@@ -81,8 +82,11 @@ class Schema:
 
     def column(self, name: str) -> ColumnSchema | None:
         """The column of that name, upper and lower case being the same."""
-        wanted = name.casefold()
-        return next((each for each in self.columns if each.name.casefold() == wanted), None)
+        return self._by_name.get(name.casefold())
+
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnSchema]:
+        return {each.name.casefold(): each for each in reversed(self.columns)}
 
     def to_plain(self) -> list[dict[str, Any]]:
         """As JSON values, always the same for equal schemas: fit for a digest."""

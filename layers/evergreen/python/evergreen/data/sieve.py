@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from evergreen.data.engine import identifier
 from evergreen.data.inference import Inferred
+from evergreen.data.part_keys import taken_keys
 from evergreen.data.rules import Key, Rule
-from evergreen.data.schema import SQL_TYPES, ColumnType
 from evergreen.data.staging import ROW, Staged
 
 NUMBER = identifier("evergreen row")
@@ -45,7 +45,7 @@ class BadRow:
 class Sieve:
     """Good are the rows without a misfit that break none of the rules and repeat no key.
 
-    `others` is SQL for the rows of the dataset's other parts: their keys are taken. `line` is SQL
+    `others` is SQL for the keys of the dataset's other parts, which are taken. `line` is SQL
     for where a row stands in its source, of files that are not text. Of rows that
     share a key the first good one stays.
     """
@@ -78,7 +78,7 @@ class Sieve:
                 f"GROUP BY {groups} HAVING count(*) > 1"
             )
             if self.others:
-                elsewhere = taken_keys(self.others, key.columns, self._types)
+                elsewhere = taken_keys(self.others, key.columns)
                 within += (
                     f" UNION ALL SELECT {groups}, -1 FROM ({typed}) AS here "
                     f"SEMI JOIN ({elsewhere}) AS elsewhere USING ({groups})"
@@ -166,10 +166,6 @@ class Sieve:
         return joined
 
     @property
-    def _types(self) -> dict[str, ColumnType]:
-        return {each.name: each.type for each in self.columns}
-
-    @property
     def _spoilt(self) -> str:
         """SQL condition: the row is bad by itself, whatever the others are."""
         return " OR ".join([MISFIT, *(self._broken(rule) for rule in self.rules)])
@@ -187,15 +183,6 @@ class Sieve:
         return f"({rule.broken})"
 
 
-def taken_keys(others: str, columns: Sequence[str], types: Mapping[str, ColumnType]) -> str:
-    """SQL for the keys in other rows, as k0, k1, …, of the types that the columns have here."""
-    values = ", ".join(
-        f"TRY_CAST({identifier(name)} AS {SQL_TYPES[types[name]]}) AS k{n}"
-        for n, name in enumerate(columns)
-    )
-    return f"SELECT DISTINCT {values} FROM ({others})"
-
-
 def _repeats(place: int) -> str:
     return f"coalesce(repeated_{place}.keeper <> typed.{NUMBER}, false)"
 
@@ -210,6 +197,6 @@ def tally(
     """How many rows of a table function break each of the rules; one pass."""
     if not rules:
         return ()
-    asked = ", ".join(f"count(*) FILTER ({rule.broken})" for rule in rules)
+    asked = ", ".join(f"count_if({rule.broken})" for rule in rules)
     row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
     return tuple(int(each) for each in row)

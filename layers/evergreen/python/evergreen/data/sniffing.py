@@ -109,7 +109,8 @@ def recognise(
 def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
     head = upload.head
     if not head.strip():
-        raise _refused("empty_file", f"'{upload.name}' is empty; {ACCEPTED}")
+        what = "is empty" if len(head) < HEAD_BYTES else f"begins with {HEAD_BYTES:,} blank bytes"
+        raise _refused("empty_file", f"'{upload.name}' {what}; {ACCEPTED}")
     for magic, read in FORMATS:
         if head.startswith(magic):
             return read(upload)

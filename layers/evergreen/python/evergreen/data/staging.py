@@ -16,6 +16,7 @@ from evergreen.data.located import located
 from evergreen.data.readings import cleaned
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.schema import Schema
+from evergreen.data.text_encoding import lines_of
 
 ROW = "file_row_number"
 TOO_LONG = "LINE SIZE OVER MAXIMUM"
@@ -210,7 +211,7 @@ def rejected_rows(
         first = line + str(raw)[: len(str(raw)) - len(text)].count("\n")
         wrong = _one_of_each(kinds, messages)
         # An open quote swallows the rows after it; each of them is given back.
-        parts = text.splitlines() or [""]
+        parts = [each.rstrip("\r\n") for each in lines_of(text)] or [""]
         for offset, part in enumerate(parts[:1] if TOO_LONG in wrong else parts):
             reasons = tuple(_reason(kind, wrong[kind], file, first + offset) for kind in wrong)
             rows.append(RejectedRow(first + offset, part, reasons))

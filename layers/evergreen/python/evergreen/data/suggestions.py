@@ -21,6 +21,14 @@ LEAKS_IN_LINE = 0.98
 PROPORTIONAL = (0.8, 0.99)
 MOST_RATIOS = 3
 MANY_CATEGORIES = 50
+MOST_SPELLINGS = 3
+ONE_SPELLING = (
+    ("lower({v})", r"(?!)"),
+    (r"regexp_replace(lower({v}), '[^\pL\pN ]', '', 'g')", r"[^\w ]|_"),
+    (r"regexp_replace(lower({v}), '[^\pL\pN]', '', 'g')", r"[\W_]"),
+)
+"""SQL that writes values in one way, and what it leaves out of them; the mildest first."""
+
 MOST_OF_A_KIND = 12
 WEEK = 7.0
 
@@ -51,6 +59,7 @@ def suggest_features(profile: Profile) -> tuple[Suggestion, ...]:
         *_durations(columns),
         *_skewed(columns),
         *_ratios(profile, target),
+        *_spellings(profile),
         *_texts(columns),
         *_many_categories(columns),
     ]
@@ -170,6 +179,36 @@ def _texts(columns: list[ColumnProfile]) -> Iterator[Suggestion]:
         if _is_prose(each) and each.lengths:
             why = f"{each.distinct:,} different texts of {each.lengths.median:,.0f} characters"
             yield Suggestion("text to vectors", (each.name,), why)
+
+
+def _spellings(profile: Profile) -> Iterator[Suggestion]:
+    """Frequent values that differ in case and signs alone, the target's classes among them."""
+    for each in profile.columns:
+        groups: dict[str, list[str]] = {}
+        for value, _ in each.top if each.type == "text" else ():
+            groups.setdefault(_letters(value), []).append(value)
+        several = [values for letters, values in groups.items() if letters and len(values) > 1]
+        if not several or _is_prose(each):
+            continue
+        why = "; ".join(
+            f"'{first}' is also written " + " and ".join(f"'{other}'" for other in others)
+            for first, *others in several[:MOST_SPELLINGS]
+        )
+        one = next(
+            sql
+            for sql, left_out in ONE_SPELLING
+            if all(
+                len({re.sub(left_out, "", each.lower()) for each in group}) == 1
+                for group in several
+            )
+        )
+        step = f"{{derive: {{{_sql(each.name)}: {_sql(one.replace('{v}', _id(each)))}}}}}"
+        yield Suggestion("spellings", (each.name,), why, step)
+
+
+def _letters(value: str) -> str:
+    """What is left of a value without case, spaces and signs."""
+    return re.sub(r"[\W_]", "", value.lower())
 
 
 def _many_categories(columns: list[ColumnProfile]) -> Iterator[Suggestion]:

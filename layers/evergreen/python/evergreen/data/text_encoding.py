@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,14 +190,25 @@ def _line_by_line(source: Path, form: TextForm, target: Path, name: str) -> Path
 
 def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
     message = (
-        f"'{name}' is neither UTF-8, UTF-16 nor Windows-1252 text; save it as UTF-8 "
+        f"'{name}' is neither UTF-8, UTF-16, UTF-32 nor Windows-1252 text; save it as UTF-8 "
         f"({encoding} fails after line {line})"
     )
     return UploadRefusedError([Reason("undecodable", message, line=line)])
 
 
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text with their ends, divided as the engine and CSV divide them.
+
+    `str.splitlines` also divides at separators that stand inside of values.
+
+    >>> lines_of("a\u2028b,c\r\nd\x0be")
+    ['a\u2028b,c\r\n', 'd\x0be']
+    """
+    return io.StringIO(text, newline="").readlines()
+
+
 def utf16_of(head: bytes) -> str | None:
-    """Which UTF-16 (or UTF-32) a text begins in, if any.
+    """Which UTF-16 or UTF-32 a text begins in, if any.
 
     Without a mark it shows in Western text: every other byte is zero.
     """

@@ -35,10 +35,10 @@ class Totals:
 
 def totals_of(field: Field, runs: Runs) -> Totals:
     """The totals of a column of which all rows are described; `distinct` is exact."""
-    count, distinct = len(runs.ordered), len(runs.distinct)
+    count, distinct = runs.count, len(runs.distinct)
     if not count or not field.is_ordered:
         return Totals(count, distinct=distinct)
-    known = Totals(count, float(runs.ordered[0]), float(runs.ordered[-1]), distinct=distinct)
+    known = Totals(count, float(runs.distinct[0]), float(runs.distinct[-1]), distinct=distinct)
     if not field.is_number:
         return known
     mean, std, _ = runs.moments

@@ -20,7 +20,7 @@ from evergreen.data.parquet_columns import (
 )
 from evergreen.data.quarantine import NOUNS, bad_rows
 from evergreen.data.readings import READINGS, cleaned, readings_for
-from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean, shortened
 from evergreen.data.repairs import (
     RESERVED,
     FindQuarantined,
@@ -32,6 +32,9 @@ from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
 from evergreen.data.staging import ROW, Staged, stage_delimited, stage_parquet
+
+SHOWN = 5
+"""Columns that were left out, as a refusal repeats them."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ def understand(
         staged, repair = read_repair(connection, staged, name, find, scratch)
     columns, left_out = _columns(connection, file, staged, known)
     if not columns:
-        message = f"'{name}' has no column that a table can hold"
-        said = [Reason("no_columns", each) for each in left_out]
-        raise UploadRefusedError([Reason("no_columns", message), *said])
+        why = "; ".join(left_out[:SHOWN]) or "there are only columns of the quarantine's own"
+        message = f"'{name}' has no column that a table can hold: {why}"
+        raise UploadRefusedError([Reason("no_columns", message, line=1)])
     if repair is None:  # of a few repaired rows, bad ones are no sign of another type
         _refuse_changed(connection, file, staged, columns, known)
     warnings = (
@@ -139,7 +142,7 @@ def _columns(
         name = before.name if before else written
         kind = type_of_column(connection, staged.source, expression, staged.types[written], before)
         if kind is None:
-            held = staged.types[written]
+            held = shortened(staged.types[written])
             left_out.append(f"column '{name}' is left out: {held} has no place in a table")
             continue
         order.append(name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from evergreen.data.schema import WIDER
+
+SECONDS_PER_YEAR = 365.2425 * 86_400
 Plain = Mapping[str, Any]
 
 
@@ -16,8 +19,9 @@ class ColumnMove:
     """How one column's values lie in both versions.
 
     `distance` is, of numbers and times, the greatest distance of the two distribution functions
-    (Kolmogorov), read from histograms; of texts the share of rows that would have to take another
-    value (total variation), over the most frequent values. None where there is nothing to compare.
+    (Kolmogorov), to a hundredth; of others the share of rows that have another value (total
+    variation), at least: of values that are among the most frequent in one version only, the other
+    may have as many as of its own. None where there is nothing to compare.
     """
 
     column: str
@@ -104,70 +108,61 @@ def _share(nulls: int, column: Plain) -> float:
 
 
 def _distance(before: Plain, after: Plain) -> float | None:
-    if before["type"] != after["type"] or not (before["count"] and after["count"]):
+    kinds = frozenset({before["type"], after["type"]})
+    if (len(kinds) > 1 and kinds not in WIDER) or not (before["count"] and after["count"]):
         return None
-    if before.get("histogram") and after.get("histogram"):
-        return round(_of_functions(before["histogram"], after["histogram"]), 6)
+    if before.get("hundredths") and after.get("hundredths"):
+        return round(_of_functions(before["hundredths"], after["hundredths"]), 6)
     if before.get("top") and after.get("top"):
         return round(_of_shares(before, after), 6)
     return None
 
 
-def _of_functions(before: Plain, after: Plain) -> float:
-    """The greatest distance of two distribution functions, at the edges of both histograms."""
-    one, other = _Function.of(before), _Function.of(after)
-    return max(abs(one.at(edge) - other.at(edge)) for edge in (*one.edges, *other.edges))
-
-
-@dataclass(frozen=True)
-class _Function:
-    """A distribution function, known at edges and straight between them."""
-
-    edges: tuple[float, ...]
-    below: tuple[float, ...]
-
-    @staticmethod
-    def of(histogram: Plain) -> _Function:
-        """From counts between edges, and those beyond either end."""
-        counts = histogram["counts"]
-        total = sum(counts) + histogram.get("below", 0) + histogram.get("above", 0)
-        sums = [histogram.get("below", 0)]
-        for count in counts:
-            sums.append(sums[-1] + count)
-        edges = tuple(_number(edge) for edge in histogram["edges"])
-        return _Function(edges, tuple(each / max(1, total) for each in sums))
-
-    def at(self, value: float) -> float:
-        """The share of values up to `value`."""
-        place = bisect_right(self.edges, value)
-        if place == 0:
-            return self.below[0] if value == self.edges[0] else 0.0
-        if place == len(self.edges):
-            return self.below[-1] if value == self.edges[-1] else 1.0
-        left, right = self.edges[place - 1], self.edges[place]
-        part = (value - left) / (right - left)
-        return self.below[place - 1] + part * (self.below[place] - self.below[place - 1])
+def _of_functions(before: Sequence[float | str], after: Sequence[float | str]) -> float:
+    """The greatest distance of two distribution functions, each known by as many rising values."""
+    one, other = (sorted(map(_number, values)) for values in (before, after))
+    return max(
+        abs(bisect_right(one, at) / len(one) - bisect_right(other, at) / len(other))
+        for at in (*one, *other)
+    )
 
 
 def _number(edge: float | str) -> float:
     if isinstance(edge, str):
+        if edge.startswith("year "):  # beyond what a datetime holds
+            return (int(edge.removeprefix("year ")) - 1970) * SECONDS_PER_YEAR
         moment = datetime.fromisoformat(edge)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return float(edge)
 
 
 def _of_shares(before: Plain, after: Plain) -> float:
-    one, other = _shares(before), _shares(after)
-    return sum(abs(one.get(each, 0) - other.get(each, 0)) for each in {*one, *other}) / 2
+    one, other = _Shares.of(before), _Shares.of(after)
+    rest, others_rest, apart = one.rest, other.rest, 0.0
+    for value in sorted({*one.shown, *other.shown}):
+        here, there = one.shown.get(value), other.shown.get(value)
+        if here is None:
+            here = min(there or 0, one.least, rest)
+            rest -= here
+        if there is None:
+            there = min(here, other.least, others_rest)
+            others_rest -= there
+        apart += abs(here - there)
+    return (apart + abs(rest - others_rest)) / 2
 
 
-def _shares(column: Plain) -> dict[str, float]:
-    shown = dict(_counts(column["top"]))
-    total = max(column["count"], sum(shown.values()))
-    shares = {value: rows / total for value, rows in shown.items()}
-    return {**shares, "": 1 - sum(shares.values())}
+@dataclass(frozen=True)
+class _Shares:
+    """The shares of the values that are shown, of all others together, and at most of one."""
 
+    shown: Mapping[str, float]
+    rest: float
+    least: float
 
-def _counts(top: Sequence[Sequence[Any]]) -> Iterator[tuple[str, int]]:
-    for value, rows in top:
-        yield f"={value}", int(rows)
+    @staticmethod
+    def of(column: Plain) -> _Shares:
+        rows = {str(value): int(often) for value, often in column["top"]}
+        total = max(column["count"], sum(rows.values()))
+        shown = {value: often / total for value, often in rows.items()}
+        rest = (total - sum(rows.values())) / total
+        return _Shares(shown, rest, min(shown.values()) if rest else 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from evergreen.contracts.data_section import DatasetDeclaration, Waiver
 
@@ -19,7 +19,7 @@ class Waivers:
     @staticmethod
     def at(declaration: DatasetDeclaration, now: datetime) -> Waivers:
         """Those that are declared, seen at one moment."""
-        return Waivers(tuple(declaration.waivers), now.date())
+        return Waivers(tuple(declaration.waivers), now.astimezone(UTC).date())
 
     def suspend(self, label: str, code: str, column: str | None) -> Waiver | None:
         """The waiver in force for a rule of that label, or for an anomaly of that code."""
@@ -31,14 +31,18 @@ class Waivers:
         """Those that hold today."""
         return tuple(each for each in self.declared if self.today <= each.until)
 
+    @property
+    def over(self) -> tuple[Waiver, ...]:
+        """Those that hold no more."""
+        return tuple(each for each in self.declared if self.today > each.until)
+
     def ended(self) -> Iterator[str]:
         """What to say of those that hold no more."""
-        for each in self.declared:
-            if self.today > each.until:
-                yield (
-                    f"the waiver of '{each.constraint}' by {each.author} ended on {each.until}: "
-                    "the rule holds again"
-                )
+        for each in self.over:
+            yield (
+                f"the waiver of '{each.constraint}' by {each.author} ended on {each.until}: "
+                "the rule holds again"
+            )
 
 
 def waived(waiver: Waiver) -> str:

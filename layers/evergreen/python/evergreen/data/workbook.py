@@ -43,7 +43,7 @@ def check_parts(archive: Archive, name: str) -> int:
     needs them, and what they expand to no meter of ours would see.
     """
     errors = 0
-    for member in archive.members:
+    for member in archive.parts:
         is_sheet = member.filename.startswith("xl/worksheets/")
         tail = b""
         for chunk in archive.chunks(member):

@@ -7,12 +7,22 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+    WorksheetNotFound,
+)
 
 from evergreen.data.confinement import UnreadableError, helper
 
 EXACT = 2.0**53
 """Excel holds every number as float64; whole ones below this are what somebody typed."""
+
+MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
+"""Of a sheet in Excel."""
 
 
 def write_cells(source: Path, target: Path) -> dict[str, Any]:
@@ -27,8 +37,11 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
         ]
         sheets.sort(key=lambda sheet: sheet.visible is not SheetVisibleEnum.Visible)
         for place, metadata in enumerate(sheets):
-            sheet = workbook.get_sheet_by_name(metadata.name)
+            sheet = _opened(workbook, metadata.name)
             if sheet.end is not None:
+                if sheet.end[0] >= MOST_ROWS or sheet.end[1] >= MOST_COLUMNS:
+                    said = f"the sheet '{metadata.name}' has a cell beyond where sheets end"
+                    raise UnreadableError(said)
                 written = 0
                 with target.open("w", encoding="utf-8") as file:
                     for row in sheet.iter_rows():
@@ -45,6 +58,14 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
     except (CalamineError, OSError, ValueError) as error:
         raise UnreadableError(str(error)) from error
     return {"sheet": None}
+
+
+def _opened(workbook: CalamineWorkbook, name: str) -> CalamineSheet:
+    try:
+        return workbook.get_sheet_by_name(name)
+    except WorksheetNotFound as error:
+        said = f"the sheet '{name}' is listed, and what it should hold is not there"
+        raise UnreadableError(said) from error
 
 
 def _plain(cell: Any) -> Any:

@@ -25,6 +25,14 @@ T = TypeVar("T")
 _UNKNOWN_COLUMN = re.compile(r'column "([^"]+)" not found|"([^"]+)" not found in FROM')
 _BAD_VALUE = re.compile(r"(?:string|value) '([^']*)'")
 
+_HINTS = {
+    "GROUP BY": "a statistic over rows takes OVER (…), or is a window or aggregate step",
+    "Scalar Function with name": "expressions are those of DuckDB's SQL",
+}
+"""What usually is behind an error of the engine."""
+
+_NAMES = "; names with spaces or signs in them stand between double quotes"
+
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 """What a SELECT may read beside its tables."""
 
@@ -104,7 +112,8 @@ def _parsed(
     try:
         return parse(connection, text)
     except NotSqlError as error:
-        raise PreparationRefusedError(f"'{shortened(text)}' {error}") from error
+        hint = _NAMES if "syntax error" in str(error) and " " in text.strip() else ""
+        raise PreparationRefusedError(f"'{shortened(text)}' {error}{hint}") from error
 
 
 def _require_table(
@@ -140,10 +149,13 @@ def explained(
     if unknown:
         name = unknown.group(1) or unknown.group(2)
         hint = did_you_mean(name, columns)
+        if f'"{name}"' in text:
+            hint += f" (a text stands between single quotes: '{name}')"
         return PreparationRefusedError(
             f"'{shortened(text)}': there is no column '{name}' here; {hint}", column=name
         )
     value = _BAD_VALUE.search(said)
+    hint = next((f"; {meant}" for found, meant in _HINTS.items() if found in said), "")
     return PreparationRefusedError(
-        f"'{shortened(text)}': {said}", column=column, value=value.group(1) if value else None
+        f"'{shortened(text)}': {said}{hint}", column=column, value=value.group(1) if value else None
     )

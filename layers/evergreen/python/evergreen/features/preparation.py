@@ -45,6 +45,9 @@ PLACE = '"evergreen.place"'
 HOLDOUT = "holdout"
 """Column of the written table: whether a row is held out; `evergreen.holdout` if that is taken."""
 
+MOST_NAMED = 10
+"""Columns that a note names one by one."""
+
 FEW_ROWS = 10
 """A class with fewer rows to learn from is said."""
 
@@ -127,7 +130,7 @@ class _Preparation:
         self.project, said = choose_split(
             self.connection, rows, self.project, len(datasets[self.project.dataset])
         )
-        notes = done.notes + said
+        notes, divided = done.notes + said, bool(said)
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
@@ -173,6 +176,8 @@ class _Preparation:
         )
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
+        if not divided:
+            notes.append(holdout.sentence)
         notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made)]
         return Prepared(
             made,
@@ -337,6 +342,10 @@ def _known(
 def _advice(made: TrainingSet) -> list[str]:
     """What an owner should know and may want to change."""
     notes: list[str] = []
+    if ignored := made.signature.ignored:
+        named = ", ".join(f"'{name}' ({reason})" for name, reason in ignored[:MOST_NAMED])
+        more = f" and {len(ignored) - MOST_NAMED:,} more" if len(ignored) > MOST_NAMED else ""
+        notes.append(f"not learned from: {named}{more}")
     if made.is_classification:
         counts = np.bincount(
             made.part(holdout=False).target.astype(np.int64), minlength=len(made.signature.classes)

@@ -29,6 +29,12 @@ class PreparationRefusedError(ValueError):
         where = f"step {step} ({kind}): " if step else ""
         super().__init__(where + problem)
 
+    def saying(self, more: str) -> PreparationRefusedError:
+        """The same refusal with more behind its problem."""
+        return PreparationRefusedError(
+            self.problem + more, column=self.column, value=self.value, row=self.row
+        )
+
     def at(self, step: int, kind: str) -> PreparationRefusedError:
         """The same refusal, said of a step."""
         return PreparationRefusedError(

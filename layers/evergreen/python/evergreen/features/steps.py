@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from evergreen.contracts.preparation_steps import Step
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, one_value
+from evergreen.data.time_limit import OutOfTimeError, at_most
 from evergreen.features.expressions import columns_in, explained
 from evergreen.features.failing_row import failing_row, values_at
 from evergreen.features.refusal import PreparationRefusedError
@@ -24,6 +25,7 @@ from evergreen.features.step_kinds.windows import window
 from evergreen.features.workbench import (
     ROW,
     ROWS,
+    STEPS_SECONDS,
     Change,
     JoinReport,
     StepReport,
@@ -70,7 +72,14 @@ def run_steps(bench: Workbench, table: Table) -> Prepared:
         before = bench.rows(done.table)
         for step in _single(declared):
             try:
-                _run(bench, done, step, number)
+                with at_most(bench.seconds_left, bench.connection):
+                    _run(bench, done, step, number)
+            except OutOfTimeError as error:
+                said = (
+                    f"the {STEPS_SECONDS} seconds that all steps have are over; let it read fewer "
+                    "rows or make fewer"
+                )
+                raise PreparationRefusedError(said).at(number, step.kind) from error
             except PreparationRefusedError as error:
                 raise error.at(number, step.kind) from error
         done.steps.append(StepReport(number, declared.kind, before, bench.rows(done.table)))
@@ -103,6 +112,7 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
     done.table = Table.of(bench.connection, new)
     after = bench.rows(done.table)
     said = f"step {number} ({step.kind}):"
+    done.notes += [f"{said} {note}" for note in _without_infinity(bench, done.table, step)]
     if change.join:
         done.joins.append(replace(change.join, step=number, kind=step.kind))
         done.notes += [f"{said} {note}" for note in _found(change.join)]
@@ -113,6 +123,27 @@ def _run(bench: Workbench, done: Prepared, step: Step, number: int) -> None:
         done.notes.append(f"{said} {before:,} rows become {after:,}")
     if after == 0:
         raise PreparationRefusedError("no row is left after it; look at its condition")
+
+
+def _without_infinity(bench: Workbench, table: Table, step: Step) -> list[str]:
+    """Make missing what SQL of the project file computed and is no finite number.
+
+    A division by zero gives infinity, the logarithm of -1 NaN; no request can hold either.
+    """
+    computed = table.columns if step.sql is not None else step.derive or ()
+    floats = [name for name in computed if table.columns.get(name) in {"DOUBLE", "FLOAT"}]
+    notes = []
+    for name in floats:
+        infinite = f"NOT isfinite({identifier(name)})"
+        count = one_value(
+            bench.connection, f"SELECT count(*) FROM {identifier(table.name)} WHERE {infinite}"
+        )
+        if count:
+            bench.connection.execute(
+                f"UPDATE {identifier(table.name)} SET {identifier(name)} = NULL WHERE {infinite}"
+            )
+            notes.append(f"{count:,} values of '{name}' are no finite numbers and count as missing")
+    return notes
 
 
 def _found(join: JoinReport) -> list[str]:
@@ -135,6 +166,14 @@ def _found(join: JoinReport) -> list[str]:
     ]
 
 
+def _types(table: Table, read: list[str]) -> str:
+    """Which types the columns that an expression reads have."""
+    known = {name.casefold(): name for name in table.columns}
+    named = [known[each.casefold()] for each in read if each.casefold() in known]
+    types = ", ".join(f"'{name}' is {table.columns[name]}" for name in dict.fromkeys(named))
+    return f" ({types})" if types else ""
+
+
 def _located(
     bench: Workbench, table: Table, step: Step, change: Change, error: duckdb.Error
 ) -> PreparationRefusedError:
@@ -143,10 +182,10 @@ def _located(
     refusal = explained(error, change.expression or step.kind, columns, change.column)
     if change.probe is None or refusal.column not in (None, change.column):
         return refusal
+    read = columns_in(bench.connection, change.expression) if change.expression else []
     place = failing_row(bench.connection, table, change.probe)
     if place is None:
-        return refusal
-    read = columns_in(bench.connection, change.expression) if change.expression else []
+        return refusal.saying(_types(table, read)) if "argument types" in str(error) else refusal
     values = values_at(bench.connection, table, place, read)
     shown = ", ".join(f"{name} = {value}" for name, value in values.items())
     return PreparationRefusedError(

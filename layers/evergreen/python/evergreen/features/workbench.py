@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -99,6 +100,10 @@ class Change:
     probe: Callable[[str], str] | None = None
 
 
+STEPS_SECONDS = 600
+"""What all steps of a project may take; the function has 900."""
+
+
 @dataclass(frozen=True)
 class Workbench:
     """What steps work with: the engine, the project, and the reference tables by dataset."""
@@ -107,6 +112,13 @@ class Workbench:
     project: ProjectFile
     references: Mapping[str, Table]
     numbers: Iterator[int] = field(default_factory=count)
+    until: float = field(default_factory=lambda: time.monotonic() + STEPS_SECONDS)
+    """When the time of all steps is over, by the monotonic clock."""
+
+    @property
+    def seconds_left(self) -> float:
+        """For the steps that were not run yet."""
+        return max(0.0, self.until - time.monotonic())
 
     def reference(self, dataset: str) -> Table:
         """The table of a reference dataset; raises PreparationRefusedError."""

@@ -65,6 +65,7 @@ class Annotated:
         }
         said += [f"{count:,} {what}" for what, count in counts.items() if count]
         said += [f"left out of the labels: {fault}" for fault in of.files_left_out]
+        said += [of.overall.sentence] if of.overall else []
         return said + [each.sentence for each in of.agreements]
 
 

@@ -16,11 +16,13 @@ from evergreen.contracts.project_file import ProjectFile
 from evergreen.data.engine import connect, identifier, parquet
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.rows import write_rows
-from evergreen.features.encoding import Encoded
-from evergreen.features.signature import Kind
+from evergreen.data.spreadsheets import inert
+from evergreen.features.encoding import Encoded, encode
+from evergreen.features.signature import Kind, Signature
+from evergreen.labelling.known_values import MOST_KNOWN, Known, off_known_values
 from evergreen.labelling.shortlist import shortlist
 from evergreen.labelling.statements import CHOSEN_BY
-from evergreen.labelling.uncertainty import uncertainty
+from evergreen.labelling.uncertainty import margin
 from evergreen.labelling.unlabelled import KEY
 from evergreen.serving.answers import answers
 from evergreen.serving.graph import ServingGraph
@@ -57,7 +59,7 @@ class Entry:
         return {
             "key": dict(self.key),
             "chosen_by": self.chosen_by,
-            "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 6),
+            "uncertainty": None if self.uncertainty is None else float(f"{self.uncertainty:.6g}"),
             "prediction": self.prediction,
         }
 
@@ -92,22 +94,15 @@ def list_rows(project: ProjectFile, table: Path, graph: ServingGraph | None, see
             shown = _shown(connection, table, [int(row) for (row,) in drawn])
             entries = tuple(_entry(row, labelling.key, "random") for row in shown)
             return Listing(entries, unlabelled, 0, 0, NO_MODEL)
-        rows, requests = _scored(connection, graph)
+        rows, requests = _scored(connection, graph, "unlabelled")
         answered = [_answered(request, graph) for request in requests]
-    if not rows:
-        measure = uncertainty(
-            np.empty((0, max(len(graph.signature.classes), 2))), (), graph.signature
-        )
-        return Listing((), unlabelled, 0, unlabelled, measure.measure)
-    predictions = np.concatenate([found for found, _ in answered])
-    found = uncertainty(
-        predictions, [note for request in requests for note in request.notes], graph.signature
-    )
-    encoded = Encoded(
-        np.concatenate([request.encoded.numbers for request in requests]),
-        np.concatenate([request.encoded.categories for request in requests]),
-        requests[0].encoded.terms,
-    )
+        encoded = _together(requests, graph.signature)
+        if graph.signature.classes:
+            nothing = graph.predict(encode((), graph.signature))
+            found = margin(np.concatenate([nothing, *(chunk for chunk, _ in answered)]))
+        else:
+            known = _known(connection, project, table, graph, seed)
+            found = off_known_values(graph.predict, encoded, known, seed)
     said = [answer for _, chunk in answered for answer in chunk]
     choices = shortlist(found.values, encoded, labelling.rows, labelling.random, seed)
     with connect(table.parent) as connection:
@@ -133,7 +128,8 @@ def list_rows(project: ProjectFile, table: Path, graph: ServingGraph | None, see
 def write_csv(listing: Listing, project: ProjectFile, path: Path) -> None:
     """Write the list as a label file to fill in: key, the row's columns, and columns for the label.
 
-    Without what the model thinks: who sees an answer is led by it.
+    Without what the model thinks: who sees an answer is led by it. What a spreadsheet would run is
+    written as a text; keys stay as they are, because they are compared.
     """
     labelling = project.labelling
     if labelling is None:
@@ -144,7 +140,11 @@ def write_csv(listing: Listing, project: ProjectFile, path: Path) -> None:
     rows = [
         {
             **entry.key,
-            **{name: value for name, value in entry.row.items() if name.casefold() not in taken},
+            **{
+                inert(name): inert(value) if isinstance(value, str) else value
+                for name, value in entry.row.items()
+                if name.casefold() not in taken
+            },
             **dict.fromkeys(empty),
             CHOSEN_BY: entry.chosen_by,
         }
@@ -169,21 +169,40 @@ def _unlabelled(
     return int(counted[0]) if counted else 0
 
 
+def _known(
+    connection: duckdb.DuckDBPyConnection,
+    project: ProjectFile,
+    table: Path,
+    graph: ServingGraph,
+    seed: int,
+) -> Known:
+    """Rows of the table whose target is known, encoded as the endpoint would encode them."""
+    value = f"TRY_CAST({identifier(project.target)} AS DOUBLE)"
+    connection.execute(
+        "CREATE TEMP TABLE known AS SELECT * "
+        f"FROM {parquet([table], ', file_row_number = true')} WHERE isfinite({value}) "
+        f"ORDER BY {_shuffled(seed)} LIMIT {MOST_KNOWN}"
+    )
+    rows, requests = _scored(connection, graph, "known")
+    values = dict(connection.execute(f"SELECT file_row_number, {value} FROM known").fetchall())
+    return Known(_together(requests, graph.signature), np.array([values[row] for row in rows]))
+
+
 def _shuffled(seed: int) -> str:
     """SQL for a random order that is the same each time."""
     return f"hash(file_row_number + {seed}), file_row_number"
 
 
 def _scored(
-    connection: duckdb.DuckDBPyConnection, graph: ServingGraph
+    connection: duckdb.DuckDBPyConnection, graph: ServingGraph, table: str
 ) -> tuple[list[int], list[PredictRequest]]:
     """The places of the rows that the endpoint would answer, and the requests that hold them."""
-    described = connection.execute("DESCRIBE unlabelled").fetchall()
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
     there = {str(name) for name, *_ in described}
     columns = [column for column in graph.signature.columns if column.name in there]
     values = ", ".join(f"{_asked(column.name, column.kind)}" for column in columns)
     result = connection.execute(
-        f"SELECT file_row_number{', ' if values else ''}{values} FROM unlabelled "
+        f"SELECT file_row_number{', ' if values else ''}{values} FROM {table} "
         "ORDER BY file_row_number"
     )
     places: list[int] = []
@@ -224,6 +243,16 @@ def _read(
         for index, row in enumerate(rows):
             for _, request in _read([row], graph):
                 yield [index], request
+
+
+def _together(requests: Sequence[PredictRequest], signature: Signature) -> Encoded:
+    """The rows of all requests as one."""
+    parts = [encode((), signature), *(request.encoded for request in requests)]
+    return Encoded(
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.categories for part in parts]),
+        parts[0].terms,
+    )
 
 
 def _answered(request: PredictRequest, graph: ServingGraph) -> tuple[Any, list[Any]]:

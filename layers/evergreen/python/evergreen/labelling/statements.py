@@ -15,6 +15,7 @@ from evergreen.data.engine import identifier, literal, parquet
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.parts import schema_of
 from evergreen.data.schema import SQL_TYPES, ColumnType
+from evergreen.labelling.krippendorff import OverallAgreement, overall_agreement
 from evergreen.labelling.rater_agreement import Agreement, agreement
 
 HISTORY = "labels.parquet"
@@ -28,7 +29,7 @@ CHOSEN_BY = "chosen_by"
 """Column of a list for labelling: `uncertainty` or `random`; comes back with the labels."""
 
 MOST_LABELS = 100
-"""Labels with more different values than this are numbers: kappa says nothing of them."""
+"""Labels with more different values than this are numbers: agreement by chance says nothing."""
 
 MOST_COMPARED = 20
 """Labellers that are compared with each other: those who said the most."""
@@ -58,7 +59,8 @@ class Resolution:
     by a later statement of the same labeller, `contradictory` ones stand beside another of the
     same labeller and time, and count for nothing. Of `labelled` rows' keys, `conflicts` had
     different labels; the policy could not resolve `unresolved` of them, and `waiting` more have
-    too few labellers yet. `types` are those of the label columns.
+    too few labellers yet. `agreements` compare each two labellers; `overall` all together, where
+    there are more than two. `types` are those of the label columns.
     """
 
     statements: int
@@ -70,6 +72,7 @@ class Resolution:
     unresolved: int
     waiting: int
     agreements: tuple[Agreement, ...]
+    overall: OverallAgreement | None
     types: frozenset[ColumnType]
     files_left_out: tuple[str, ...]
 
@@ -108,6 +111,8 @@ def resolve(
     invalid = _set_invalid_aside(connection, labelling, keys)
     statements, revised, contradictory = _current(connection, labelling, keys)
     labelled, conflicts, unresolved, waiting = _resolved(connection, labelling, keys)
+    (labels,) = _row(connection, f"SELECT count(DISTINCT label) FROM {CURRENT}")
+    comparable = labelling.labeller is not None and labels <= MOST_LABELS
     return Resolution(
         statements=statements,
         invalid=invalid,
@@ -117,7 +122,8 @@ def resolve(
         conflicts=conflicts,
         unresolved=unresolved,
         waiting=waiting,
-        agreements=_agreements(connection, keys) if labelling.labeller else (),
+        agreements=_agreements(connection, keys) if comparable else (),
+        overall=_overall(connection, keys) if comparable else None,
         types=frozenset(types),
         files_left_out=tuple(left_out),
     )
@@ -274,9 +280,6 @@ def _agreements(
     connection: duckdb.DuckDBPyConnection, keys: Sequence[str]
 ) -> tuple[Agreement, ...]:
     """Compare each two labellers that have rows in common, those with the most first."""
-    (labels,) = _row(connection, f"SELECT count(DISTINCT label) FROM {CURRENT}")
-    if labels > MOST_LABELS:
-        return ()
     found = connection.execute(
         f"WITH chief AS (SELECT who FROM {CURRENT} GROUP BY who ORDER BY count(*) DESC, who "
         f"LIMIT {MOST_COMPARED}), "
@@ -290,6 +293,23 @@ def _agreements(
         agreement(pair, {(one, other): int(rows) for _, _, one, other, rows in cells})
         for pair, cells in groupby(found, key=lambda cell: (str(cell[0]), str(cell[1])))
     )
+
+
+def _overall(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> OverallAgreement | None:
+    """Compare all labellers of rows with two or more labels; None for fewer than three of them."""
+    key = ", ".join(keys)
+    shared = f"SELECT {key} FROM {CURRENT} GROUP BY {key} HAVING count(*) > 1"
+    (labellers,) = _row(
+        connection,
+        f"SELECT count(DISTINCT who) FROM {CURRENT} SEMI JOIN ({shared}) USING ({key})",
+    )
+    if labellers < 3:  # noqa: PLR2004 - two are compared as a pair
+        return None
+    found = connection.execute(
+        f"SELECT labels, count(*) FROM (SELECT list(label ORDER BY label) AS labels "
+        f"FROM {CURRENT} GROUP BY {key} HAVING count(*) > 1) GROUP BY labels ORDER BY labels"
+    ).fetchall()
+    return overall_agreement(labellers, {tuple(labels): int(rows) for labels, rows in found})
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:

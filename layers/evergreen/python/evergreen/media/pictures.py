@@ -19,6 +19,13 @@ WORKING_SIDE = 256
 SQUARE_SIDE = 64
 """The side of the square that shapes are described in, whatever the picture's own sides."""
 
+MOST_SCANS = 200
+"""In which a JPEG is drawn, one over the other; programs make ten. Each takes time for all pixels,
+and as few bytes as somebody likes."""
+
+SCAN = b"\xff\xda"
+"""Begins one; in the data of a scan it cannot stand."""
+
 LARGEST_SAMPLE = 65_535
 """Of a PNG picture with 16 bits."""
 
@@ -50,6 +57,7 @@ def open_picture(file: BinaryIO, pixels: int) -> Picture:
         with warnings.catch_warnings():
             # A picture so large that Pillow warns is refused.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            _refuse_scans(file)
             with Image.open(file, formats=FORMATS) as opened:
                 return _picture(opened, pixels)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -73,6 +81,19 @@ def _picture(opened: Image.Image, pixels: int) -> Picture:
     plain = _opaque(ImageOps.exif_transpose(working))
     square = plain.convert("L").resize((SQUARE_SIDE, SQUARE_SIDE), Image.Resampling.BILINEAR)
     return Picture(_shares(plain), _shares(square))
+
+
+def _refuse_scans(file: BinaryIO) -> None:
+    """Refuse a JPEG of more scans than any program makes."""
+    scans, last = 0, b""
+    if file.read(len(SCAN)) == b"\xff\xd8":
+        while chunk := file.read(1 << 20):
+            scans += (last + chunk).count(SCAN)
+            last = chunk[-1:]
+    file.seek(0)
+    if scans > MOST_SCANS:
+        problem = f"is drawn in {scans:,} scans; at most {MOST_SCANS} are taken; save it anew"
+        raise MediaRefusedError("damaged", problem)
 
 
 def _too_many(pixels: int) -> str:

@@ -27,6 +27,12 @@ SLOWEST, FASTEST = 2_000, 192_000
 
 PIPED = 0x7FFF_F000
 
+UNKNOWN = 2**63 - 1
+"""Frames of a FLAC stream that does not say how long it is."""
+
+FIRST_PAGE = b"OggS\0\2"
+"""Begins a recording in an OGG file; the library reads the first of several."""
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -79,8 +85,13 @@ def open_sound(file: BinaryIO, seconds: int) -> Iterator[Sound]:
 
 
 def _check_whole(file: BinaryIO) -> None:
-    """Refuse a WAV file that says it is longer than it is: it would be read as a shorter one."""
+    """Refuse what would be read as a shorter one.
+
+    A WAV file that says it is longer than it is, and an OGG file of several recordings.
+    """
     head = file.read(8)
+    if head[:4] == FIRST_PAGE[:4]:
+        _check_single(file)
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
     said = int.from_bytes(head[4:8], "little")
@@ -89,6 +100,17 @@ def _check_whole(file: BinaryIO) -> None:
         raise MediaRefusedError(
             "damaged", f"breaks off: {length:,} of {said + 8:,} bytes are there"
         )
+
+
+def _check_single(file: BinaryIO) -> None:
+    recordings, last = 0, b""
+    file.seek(0)
+    while chunk := file.read(1 << 20):
+        recordings += (last + chunk).count(FIRST_PAGE)
+        last = chunk[1 - len(FIRST_PAGE) :]
+    if recordings > 1:
+        problem = f"holds {recordings:,} recordings one after the other; make each a file"
+        raise MediaRefusedError("damaged", problem)
 
 
 def _check(opened: Any, seconds: int) -> None:
@@ -105,5 +127,7 @@ def _check(opened: Any, seconds: int) -> None:
         raise MediaRefusedError("damaged", problem)
     if opened.frames <= 0:
         raise MediaRefusedError("damaged", "holds no sound")
+    if opened.frames == UNKNOWN:
+        raise MediaRefusedError("damaged", "does not say how long it is; save it anew as a file")
     if opened.frames > seconds * opened.samplerate:
         raise MediaRefusedError("too_long", f"is longer than {seconds:,} seconds; divide it")

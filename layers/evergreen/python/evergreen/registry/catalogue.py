@@ -16,8 +16,18 @@ EXPLORATION = "EXPLORATION"
 """The kind of record that says where a dataset's profile and exploration page are."""
 
 
+Part = Mapping[str, Any]
+"""What the catalogue knows of a part: its names, counts, source object and how it was judged."""
+
+Agree = Callable[[Mapping[str, Part], Mapping[str, Part]], None]
+
+
 class ContendedError(Exception):
     """A record changed under every attempt to write it; a retry can help."""
+
+
+def _agreed(before: Mapping[str, Part], after: Mapping[str, Part]) -> None:
+    """Nothing is against it."""
 
 
 @dataclass(frozen=True)
@@ -102,32 +112,53 @@ class Catalogue:
         records = self.table.query(project_pk(project), "DATASET#")
         return tuple(_version(record.sk.removeprefix("DATASET#"), record) for record in records)
 
-    def put_part(
-        self, project: str, dataset: str, key: str, part: Mapping[str, Any]
+    def put_parts(
+        self, project: str, dataset: str, parts: Mapping[str, Part], agree: Agree = _agreed
     ) -> DatasetVersion:
-        """Add or replace the part that an uploaded key names; the dataset's newest version.
+        """Add or replace the parts that uploaded keys name, together; the newest version.
 
-        A part of repaired rows goes when the upload that it repairs does. Raises ContendedError
-        if another part has brought back one of its rows meanwhile.
+        An upload that is older than the one in its place changes nothing. A part of repaired rows
+        goes when the upload that it repairs does. `agree` is asked before anything is written,
+        with the parts as they are and as they would be; what it raises is raised.
         """
 
-        def with_part(record: Record | None) -> dict[str, Any]:
-            parts = {**(record.body["parts"] if record else {}), key: dict(part)}
-            _refuse_rows_twice(key, parts)
-            contents = {each.get("content") for each in parts.values() if not each.get("repairs")}
-            parts = {
-                name: each
-                for name, each in parts.items()
-                if not each.get("repairs") or each["repairs"]["content"] in contents
+        def with_parts(record: Record | None) -> dict[str, Any]:
+            before: Mapping[str, Part] = record.body["parts"] if record else {}
+            newer = {
+                key: dict(part)
+                for key, part in parts.items()
+                if key not in before or not _is_older(part, before[key])
             }
-            version = dataset_version(str(item["digest"]) for item in parts.values())
-            return {"version": version, "parts": parts}
+            if record and not newer:
+                return dict(record.body)
+            after = staying({**before, **newer})
+            agree(before, after)
+            version = dataset_version(str(item["digest"]) for item in after.values())
+            return {"version": version, "parts": after}
 
+        body = self._update(project_pk(project), f"DATASET#{dataset}", with_parts)
         # What was replaced is still known: of labels, nothing that was said is ever forgotten.
-        self.put(project, f"PART#{dataset}", str(part["digest"]), part)
-        body = self._update(project_pk(project), f"DATASET#{dataset}", with_part)
+        for part in parts.values():
+            self.put(project, f"PART#{dataset}", str(part["digest"]), part)
         self.list_project(project)
         return DatasetVersion(dataset, body["version"], body["parts"])
+
+    def list_quarantine(self, project: str, dataset: str, body: Mapping[str, Any]) -> None:
+        """List the refused rows of a part (`record`), with how many of them are back.
+
+        `content` names the upload. They are counted in the dataset as it is when the record is
+        written, so that of two repairs at once the last to write counts both.
+        """
+
+        def listed(_: Record | None) -> dict[str, Any]:
+            version = self.dataset(project, dataset)
+            repairs = (
+                [part.get("repairs", {}) for part in version.parts.values()] if version else []
+            )
+            back = [len(r["rows"]) for r in repairs if r.get("content") == body["content"]]
+            return {**body, "repaired_rows": sum(back)}
+
+        self._update(project_pk(project), f"QUARANTINE#{body['record']}", listed)
 
     def parts_ever(self, project: str, dataset: str) -> list[str]:
         """All parts that a dataset ever had, those replaced too, sorted."""
@@ -214,14 +245,26 @@ class Catalogue:
         raise ContendedError(f"{pk} {sk}")
 
 
-def _refuse_rows_twice(key: str, parts: Mapping[str, Mapping[str, Any]]) -> None:
-    repairs = parts[key].get("repairs")
-    for other, part in parts.items():
-        theirs = part.get("repairs")
-        if not repairs or not theirs or other == key or theirs["content"] != repairs["content"]:
-            continue
-        if set(theirs["rows"]) & set(repairs["rows"]):
-            raise ContendedError(f"{other} has brought back rows of {repairs['key']} meanwhile")
+def staying(parts: Mapping[str, Part]) -> dict[str, Part]:
+    """The parts without those that repair an upload which is not among them."""
+    contents = {part.get("content") for part in parts.values() if not part.get("repairs")}
+    return {
+        key: part
+        for key, part in parts.items()
+        if not part.get("repairs") or part["repairs"]["content"] in contents
+    }
+
+
+def _is_older(part: Part, there: Part) -> bool:
+    """Whether a part is of an earlier upload of its key than the part that is there.
+
+    S3 has sequencers compared as texts, the shorter one filled with zeros on the right.
+    """
+    one, other = (str(each.get("sequencer") or "") for each in (part, there))
+    if one and other:
+        width = max(len(one), len(other))
+        return one.upper().ljust(width, "0") < other.upper().ljust(width, "0")
+    return str(part.get("uploaded", "")) < str(there.get("uploaded", ""))
 
 
 def _version(dataset: str, record: Record) -> DatasetVersion:

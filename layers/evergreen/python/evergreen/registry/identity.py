@@ -18,6 +18,7 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
         "data",
         "features",
         "labelling/annotation.py",
+        "labelling/krippendorff.py",
         "labelling/rater_agreement.py",
         "labelling/statements.py",
         "labelling/unlabelled.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from evergreen.contracts.events import Event
@@ -12,10 +13,14 @@ from evergreen.registry.ports import NotInLakeError, Record
 
 
 class MemoryTable:
-    """A catalogue table in a dict; bodies pass through JSON as they do in the real one."""
+    """A catalogue table in a dict; bodies pass through JSON as they do in the real one.
+
+    Threads may race for a record as workers do.
+    """
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str], tuple[int, str, float | None]] = {}
+        self._lock = Lock()
 
     def get(self, pk: str, sk: str) -> Record | None:
         """See Table."""
@@ -32,11 +37,13 @@ class MemoryTable:
         open_until: float | None = None,
     ) -> bool:
         """See Table."""
-        item = self._items.get((pk, sk))
-        if (item[0] if item else 0) != expected:
-            return False
-        self._items[pk, sk] = (expected + 1, json.dumps(dict(body), allow_nan=False), open_until)
-        return True
+        written = (expected + 1, json.dumps(dict(body), allow_nan=False), open_until)
+        with self._lock:
+            item = self._items.get((pk, sk))
+            if (item[0] if item else 0) != expected:
+                return False
+            self._items[pk, sk] = written
+            return True
 
     def query(
         self, pk: str, prefix: str = "", *, newest_first: bool = False, limit: int | None = None
@@ -45,7 +52,7 @@ class MemoryTable:
         found = sorted(
             (
                 Record(pk, sk, item[0], json.loads(item[1]))
-                for (owner, sk), item in self._items.items()
+                for (owner, sk), item in self._items.copy().items()
                 if owner == pk and sk.startswith(prefix)
             ),
             key=lambda record: record.sk,
@@ -57,7 +64,7 @@ class MemoryTable:
         """See Table."""
         return [
             Record(pk, sk, version, json.loads(body))
-            for (pk, sk), (version, body, until) in self._items.items()
+            for (pk, sk), (version, body, until) in self._items.copy().items()
             if until is not None and until < now
         ]
 

@@ -84,3 +84,7 @@ class Bus(Protocol):
 
 class NotInLakeError(KeyError):
     """Nothing lies under a key of the lake."""
+
+
+class RecordTooLargeError(ValueError):
+    """A record has more in it than the table keeps in one."""

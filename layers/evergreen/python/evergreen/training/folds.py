@@ -83,6 +83,11 @@ def _usable(rows: TrainingSet, fold: Fold) -> bool:
 def _reason(rows: TrainingSet) -> str:
     if rows.is_classification and np.unique(rows.target).size < 2:  # noqa: PLR2004 - one class
         return f"the rows to learn from have one value of {rows.signature.target} only"
+    if len(rows) > 1 and rows.groups.size and np.unique(rows.groups).size == 1:
+        return (
+            f"all {len(rows):,} rows to learn from are copies of each other, or of one group: "
+            "none can be judged by what is learned from others"
+        )
     return f"{len(rows)} rows are too few to learn from and to judge on"
 
 

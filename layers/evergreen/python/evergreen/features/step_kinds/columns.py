@@ -5,12 +5,15 @@ from __future__ import annotations
 from evergreen.contracts.preparation_steps import Step
 from evergreen.data.engine import identifier
 from evergreen.features.expressions import check_expression, probe_of
-from evergreen.features.workbench import Change, Table, Workbench, declared, listed
+from evergreen.features.workbench import Change, Table, Workbench, declared, listed, require_free
 
 
 def derive(bench: Workbench, table: Table, step: Step) -> Change:
     """Add a column, or replace it, computed from those before it."""
     ((name, expression),) = declared(step.derive).items()
+    if name not in table.columns:
+        # The engine takes names that differ in case for the same, and would number the new one.
+        require_free(table, [name])
     check_expression(bench.connection, expression)
     query = with_column(table, name, f"(\n{expression}\n)")
     return Change(query, expression=expression, column=name, probe=probe_of(expression))

@@ -34,6 +34,12 @@ MOST_PAIRS = 50_000_000
 """Asking and counted rows that are put beside each other, one by one, at the most."""
 
 
+PAIRS_AT_ONCE = 1_000_000
+"""Whose values the engine holds at a time: 27 million pairs were prepared with 420 MB in all."""
+
+ASKING, COUNTED, FOUND = '"evergreen.asking"', '"evergreen.counted"', '"evergreen.found"'
+
+
 @dataclass(frozen=True)
 class Lookback:
     """What each row looks back on. `keys`: column of the rows → column of `source`.
@@ -180,21 +186,45 @@ def _by_frames(back: Lookback, sequence: str) -> str:
 
 
 def _one_by_one(bench: Workbench, back: Lookback, sequence: str) -> str:
-    """Each asking row beside the rows in its frame: the nth to the mth of its entity."""
+    """Each asking row beside the rows in its frame: the nth to the mth of its entity.
+
+    Some asking rows after the others, so that the pairs of few are held at a time.
+    """
     before, within = _frames(back)
     keys = _keys(back)
-    asking = (
+    several = f"count(*) FILTER (NOT asks) OVER {within}"
+    if back.known is None and back.rows is not None:
+        several = f"least({several}, {back.rows})"
+    framed = (
         f"SELECT * FROM (SELECT {', '.join([*keys, 'moment', 'place', 'asks'])}, "
-        f"count(*) FILTER (NOT asks) OVER {before} AS until, "
-        f"count(*) FILTER (NOT asks) OVER {within} AS several FROM ({sequence})) WHERE asks"
+        f"count(*) FILTER (NOT asks) OVER {before} AS until, {several} AS several "
+        f"FROM ({sequence})) WHERE asks"
     )
-    several = "several" if back.known or back.rows is None else f"least(several, {back.rows})"
-    pairs = one_value(bench.connection, f"SELECT sum({several}) FROM ({asking})")
+    bench.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {ASKING} AS SELECT *, CAST(sum(several) OVER "
+        f"(ORDER BY place) AS BIGINT) // {PAIRS_AT_ONCE} AS block FROM ({framed})"
+    )
+    pairs = one_value(bench.connection, f"SELECT sum(several) FROM {ASKING}")
     if pairs > MOST_PAIRS:
         raise PreparationRefusedError(
             f"it would look at {pairs:,} earlier rows one by one, and {MOST_PAIRS:,} are the "
-            "most; shorten 'within'"
+            f"most; {'shorten' if back.within else 'declare'} 'within'"
         )
+    bench.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {COUNTED} AS SELECT *, row_number() OVER ("
+        f"PARTITION BY {', '.join(['true', *keys])} ORDER BY moment, place) AS nth "
+        f"FROM ({sequence}) WHERE NOT asks"
+    )
+    last = one_value(bench.connection, f"SELECT max(block) FROM {ASKING}")
+    for block in range(last + 1):
+        into = f"INSERT INTO {FOUND}" if block else f"CREATE OR REPLACE TEMP TABLE {FOUND} AS"
+        bench.connection.execute(f"{into} {_pairwise(back, block)}")
+    return f"FROM {FOUND}"
+
+
+def _pairwise(back: Lookback, block: int) -> str:
+    """The statistics of some asking rows, each beside the rows in its frame."""
+    keys = _keys(back)
     named = "".join(f", {key}" for key in keys)
     joined = "".join(f" AND a.{key} = c.{key}" for key in keys)
     visible = "c.known <= a.moment" if back.known else "true"
@@ -206,15 +236,12 @@ def _one_by_one(bench: Workbench, back: Lookback, sequence: str) -> str:
     made = _statistics(back, "pairs.place IS NOT NULL", "(pairs.moment, pairs.place)")
     values = ", ".join(f"c.v{place}" for place in range(len(back.columns)))
     return (
-        f"WITH asking AS ({asking}), counted AS (SELECT *, row_number() OVER ("
-        f"PARTITION BY {', '.join(['true', *keys])} ORDER BY moment, place) AS nth "
-        f"FROM ({sequence}) WHERE NOT asks), "
+        f"WITH asking AS (FROM {ASKING} WHERE block = {block}), "
         f"each AS (SELECT place, moment{named}, "
-        f"unnest(range(until - {several}, until)) + 1 AS nth FROM asking), "
+        f"unnest(range(until - several, until)) + 1 AS nth FROM asking), "
         f"pairs AS (SELECT a.place AS of, c.moment, c.place, {values} FROM each AS a "
-        f"JOIN counted AS c ON a.nth = c.nth{joined} WHERE {visible}{newest}) "
-        f"SELECT asking.place AS asks, "
-        f"{made} "
+        f"JOIN {COUNTED} AS c ON a.nth = c.nth{joined} WHERE {visible}{newest}) "
+        f"SELECT asking.place AS asks, {made} "
         f"FROM asking LEFT JOIN pairs ON pairs.of = asking.place GROUP BY asking.place"
     )
 
