@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from evergreen.serving.requests import (
     MAXIMUM_BYTES,
     MAXIMUM_ROWS,
     RequestInvalidError,
+    asked_of_file,
     read_request,
 )
 
@@ -90,8 +91,9 @@ def score(derivation: Derivation, project: str, signature: Signature, source: Pa
     for chunk in chunks(read_rows(source, key, limits=LIMITS)):
         ids = [id_of(row, len(scored) + index) for index, row in enumerate(chunk)]
         try:
+            rows = [asked_of_file(row, signature) if described(row) else row for row in chunk]
             request = read_request(
-                json.dumps({"rows": chunk, "ids": ids}, default=as_text), signature
+                json.dumps({"rows": rows, "ids": ids}, default=as_text), signature
             )
             if signature.lookups:
                 store = DynamoEventStore(stage.settings["FEATURE_TABLE"])
@@ -126,10 +128,15 @@ def id_of(row: dict[str, Any], place: int) -> str:
     What an archive says of a file beside its content is no value to be asked with.
     """
     file = None
-    if not OF_FILES.isdisjoint(row):
+    if described(row):
         file, _ = row.pop("file"), row.pop("label", None)
     named = row.pop("id", file if file and len(file) <= LONGEST_ID else place)
     return str(named)
+
+
+def described(row: Mapping[str, Any]) -> bool:
+    """Whether a row is what ingestion makes of a picture or a recording."""
+    return not OF_FILES.isdisjoint(row)
 
 
 def chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

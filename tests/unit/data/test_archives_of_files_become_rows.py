@@ -71,6 +71,7 @@ def test_texts_are_labelled_by_their_folder_in_whatever_encoding(uploader: Uploa
     }
     made = uploader.take(packed(texts))
     assert made.quarantined_rows == 0
+    assert made.notes == ("in 1 files the text is not UTF-8 and is read as Windows-1252",)
     assert rows(uploader, "label, text") == [
         ("good", "Très bien,\nmerci"),
         ("bad", "mauvais goût"),
@@ -128,7 +129,13 @@ def test_files_and_lines_of_the_manifest_that_do_not_meet_are_said(uploader: Upl
     assert rows(uploader, "file, size")[:2] == [("0.png", None), ("1.png", 1)]
 
 
-@pytest.mark.parametrize("named", ["1.png", "1", "all/1.png", "all\\1.png", " all/1.png "])
+@pytest.mark.parametrize(
+    "named",
+    [
+        *("1.png", "1", "all/1.png", "all\\1.png", " all/1.png ", "./all/1.png", "ALL/1.PNG"),
+        *("C:\\photos\\all\\1.png", "/home/ann/All/1.png"),
+    ],
+)
 def test_a_manifest_may_name_files_as_its_owner_does(uploader: Uploader, named: str) -> None:
     files = {"m.csv": f"y,image id\n7,{named}\n", "all/1.png": picture(), "2.png": picture()}
     assert uploader.take(packed(files)).quarantined_rows == 0
@@ -141,6 +148,32 @@ def test_a_name_that_several_files_have_is_none_of_them(uploader: Uploader) -> N
     uploader.take(packed(files))
     assert list(reasons_by_file(uploader)) == ["a.png"]
     assert rows(uploader, "y")[:2] == [(8,), (None,)]
+
+
+def test_a_path_that_is_right_to_the_letter_is_right_first(uploader: Uploader) -> None:
+    files = {"m.csv": "y,file\n7,a/1.png\n8,A/1.png\n", "a/1.png": picture()}
+    files |= {"A/1.png": picture(), "b/1.PNG": picture()}
+    assert uploader.take(packed(files)).quarantined_rows == 0
+    assert rows(uploader, "file, y") == [("a/1.png", 7), ("A/1.png", 8), ("b/1.PNG", None)]
+
+
+def test_a_file_of_another_folder_is_not_meant(uploader: Uploader) -> None:
+    files: dict[str, str | bytes] = {f"cat/{i}.png": picture() for i in range(9)}
+    files["m.csv"] = "y,file\n7,dog/1.png\n8,cat/2.png\n"
+    uploader.take(packed(files))
+    assert list(reasons_by_file(uploader)) == ["dog/1.png"]
+    assert rows(uploader, "y")[1:3] == [(None,), (8,)]
+
+
+@pytest.mark.parametrize(
+    "litter", ["a/.thumbs/1.png", "a\\THUMBS.DB", "@eaDir/1.png", "__MACOSX/a/1.png", "./.git/x"]
+)
+def test_what_systems_leave_in_archives_is_no_file_of_theirs(
+    uploader: Uploader, litter: str
+) -> None:
+    made = uploader.take(packed({litter: picture(), "./a/1.png": picture()}))
+    assert made.quarantined_rows == 0
+    assert rows(uploader, "label, count(*) OVER ()") == [("a", 1)]
 
 
 def test_a_line_of_a_manifest_that_does_not_fit_its_header_shifts_nothing(

@@ -91,7 +91,7 @@ def test_texts_are_told_from_categories_identifiers_and_files(workshop: Workshop
     }
     assert text_column(made, "noise").terms == ("v",)
     assert reasons(made) == {
-        "key": "identifier or name: 100 different values in 100 rows",
+        "key": "identifier or name: 84 different values in 84 training rows",
         "file": "names files",
     }
 

@@ -14,7 +14,12 @@ import pytest
 from evergreen.features.signature import Column, Kind, Signature, Task
 from evergreen.media.picture_numbers import describe_picture
 from evergreen.media.sound_numbers import describe_sound
-from evergreen.serving.requests import PredictRequest, RequestInvalidError, read_request
+from evergreen.serving.requests import (
+    PredictRequest,
+    RequestInvalidError,
+    asked_of_file,
+    read_request,
+)
 from tests.unit.media.files import PIXELS, SECONDS, picture, recording
 
 NUMBERS = {
@@ -103,3 +108,15 @@ def test_a_model_that_learnt_from_other_numbers_is_not_asked() -> None:
 def test_a_model_of_tables_is_asked_with_no_picture() -> None:
     plain = Signature("y", Task.REGRESSION, (Column("age", Kind.NUMBER),))
     assert "is no column of the model" in refused({"image": "aaaa"}, plain)
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_a_file_is_scored_with_the_numbers_that_its_model_knows(kind: str) -> None:
+    """More are made of a file than a model uses, or knew when it was made."""
+    row = {"age": 7, **FOUND[kind]}
+    asked = asked_of_file(row, signature(kind))
+    assert asked == {"age": 7, **{name: FOUND[kind][name] for name in NUMBERS[kind]}}
+    assert ask(asked, signature(kind)).notes == ((),)
+    del row[NUMBERS[kind][0]]
+    with pytest.raises(RequestInvalidError, match=r"other numbers .* than are made now"):
+        asked_of_file(row, signature(kind))

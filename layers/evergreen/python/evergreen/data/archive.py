@@ -18,8 +18,8 @@ from evergreen.data.refusal import Reason, UploadRefusedError, printable
 
 CHUNK = 1 << 20
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-LITTER = ("__MACOSX/", ".", "Thumbs.db", "desktop.ini")
-"""Beginnings of what systems leave in archives; nobody means to upload it."""
+LITTER = (".", "__macosx", "@eadir", "thumbs.db", "desktop.ini")
+"""Beginnings of files and folders that systems leave in archives; nobody means to upload them."""
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -176,7 +176,9 @@ def _oddity(member: zipfile.ZipInfo) -> str | None:
 
 
 def _is_litter(filename: str) -> bool:
-    return filename.startswith(LITTER[0]) or PurePosixPath(filename).name.startswith(LITTER[1:])
+    """Whether a file or a folder that it lies in is hidden, or a system's own."""
+    parts = PurePosixPath(filename.replace("\\", "/")).parts
+    return any(part.casefold().startswith(LITTER) for part in parts)
 
 
 def _damaged(what: str, error: Exception) -> UploadRefusedError:

@@ -29,11 +29,15 @@ Described = Iterable[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class Medium:
-    """One kind of content: what a file of it is called, how it begins, what is made of it."""
+    """One kind of content: what a file of it is called, how it begins, what is made of it.
+
+    `guessed` says what had to be guessed to read one.
+    """
 
     noun: str
     begins: Callable[[bytes, str], bool]
     describe: Callable[[Path, str, Limits], Described]
+    guessed: Callable[[Path, str], tuple[str, ...]] = lambda *_: ()
 
 
 # Imported where they are needed: functions that read tables alone have not what these import.
@@ -80,6 +84,7 @@ MEDIA: Mapping[str, Medium] = {
         "text (.txt)",
         lambda _, name: name.lower().endswith(".txt"),
         _written,
+        lambda path, name: form_of(path, name).warnings,
     ),
 }
 """In the order in which they count when an archive holds as many of two kinds."""
@@ -138,10 +143,11 @@ class Collection:
         """
         manifest = manifest_of(self.archive, self.scratch, self.limits)
         listed: set[str] = set()
+        guessed: Counter[str] = Counter()
         members = [each for each in self.archive.members if each is not manifest.member]
         for number, member in enumerate(members, start=1):
             listed.add(member.filename)
-            self._take(number, member, manifest, records)
+            guessed.update(self._take(number, member, manifest, records))
         for name, line in manifest.lines.items():
             if name not in listed:
                 said = f"is in line {line} of '{manifest.name}' and not in the archive"
@@ -150,33 +156,39 @@ class Collection:
             said = f"is in line {line} of '{manifest.name}' again; each file is listed once"
             _reject(records, line, name, "duplicate_key", said)
         unlisted = len(listed - set(manifest.rows)) if manifest.member else 0
-        said_of_it = (
-            f"{unlisted:,} files are not in '{manifest.name}': its columns are missing there",
-        )
-        return manifest.columns, said_of_it if unlisted else ()
+        notes = [f"in {count:,} files {each}" for each, count in guessed.items()]
+        if unlisted:
+            notes.append(
+                f"{unlisted:,} files are not in '{manifest.name}': its columns are missing there"
+            )
+        return manifest.columns, tuple(notes)
 
-    def _take(self, number: int, member: ZipInfo, manifest: Manifest, records: Records) -> None:
+    def _take(
+        self, number: int, member: ZipInfo, manifest: Manifest, records: Records
+    ) -> tuple[str, ...]:
+        """Take or reject a file; what was guessed to read it."""
         name = member.filename
         if name in manifest.ragged:
             _reject(records, number, name, "ragged_row", manifest.ragged[name])
-            return
+            return ()
         try:
             path = self.archive.unpack(member, self.scratch / "member")
             found = self.medium.describe(path, name, self.limits)
         except MediaRefusedError as error:
             _reject(records, number, name, error.code, error.problem)
-            return
+            return ()
         except UploadRefusedError as error:
             # Only what is wrong with this file; a bomb is wrong with the whole archive.
             if {reason.code for reason in error.reasons} <= OF_ONE_FILE:
                 records.reject(number, name, error.reasons)
-                return
+                return ()
             raise
         told = manifest.rows.get(name, {})
         own = [] if LABEL in manifest.columns else [(LABEL, folder_of(name))]
         cells = [(FILE, name), *own]
         cells += [(column, told.get(column)) for column in sorted(manifest.columns)]
         records.add(number, [*cells, *found], name)
+        return self.medium.guessed(path, name)
 
 
 OF_ONE_FILE = frozenset({"damaged", "nul_character", "undecodable"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -78,32 +77,68 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
 
 @dataclass(frozen=True)
 class _Files:
-    """The other files of an archive, as a manifest may name them."""
+    """The other files of an archive, as a manifest may name them, in upper or lower case.
+
+    `paths`: their paths, `ends`: ends of these of whole names, with and without the file's ending,
+    each by the one file that has it. A path that is right to the letter is right first.
+    """
 
     folder: PurePosixPath
-    names: frozenset[str]
-    short: Mapping[str, str]
+    exact: frozenset[str]
+    paths: Mapping[str, str]
+    ends: Mapping[str, str]
 
     @staticmethod
     def of(archive: Archive, manifest: ZipInfo) -> _Files:
-        """`short`: a file's own name, and that without its ending, where no two files have it."""
-        paths = {each.filename: _path(each.filename) for each in archive.members}
-        del paths[manifest.filename]
-        shown = Counter(path.name for path in paths.values())
-        shown.update(path.stem for path in paths.values() if path.stem != path.name)
-        short = {path.stem: name for name, path in paths.items() if shown[path.stem] == 1}
-        short |= {path.name: name for name, path in paths.items() if shown[path.name] == 1}
-        return _Files(_path(manifest.filename).parent, frozenset(paths), short)
+        """All files but the manifest itself."""
+        names = [each.filename for each in archive.members if each.filename != manifest.filename]
+        paths, ends = _OfOne(), _OfOne()
+        for name in names:
+            path = _path(name)
+            paths.add(str(path), name)
+            for end in {*_ends(path), *_ends(path.with_suffix(""))}:
+                ends.add(end, name)
+        return _Files(_path(manifest.filename).parent, frozenset(names), paths.found, ends.found)
 
     def at_path(self, cell: str) -> str | None:
         """The file at a path from the manifest's folder, or in the archive."""
         written = _path(cell.strip())
         paths = (str(self.folder / written), str(written))
-        return next((path for path in paths if path in self.names), None)
+        exact = (path for path in paths if path in self.exact)
+        alike = (self.paths[key] for path in paths if (key := path.casefold()) in self.paths)
+        return next(exact, None) or next(alike, None)
 
     def named(self, cell: str) -> str | None:
-        """The file that is meant: at a path, or by its own name."""
-        return self.at_path(cell) or self.short.get(str(_path(cell.strip())))
+        r"""The file that is meant: at a path, or at one that ends so, or where this path ends.
+
+        A manifest may be written where the files lay in other folders: `C:\photos\cat\1.png`.
+        """
+        written = _path(cell.strip())
+        whole = str(written).casefold()
+        lay = (self.paths[end] for end in _ends(written) if end in self.paths)
+        return self.at_path(cell) or self.ends.get(whole) or next(lay, None)
+
+
+@dataclass
+class _OfOne:
+    """What only one file is called."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    several: set[str] = field(default_factory=set)
+
+    def add(self, called: str, name: str) -> None:
+        """Call a file so, in whatever case."""
+        key = called.casefold()
+        if self.found.get(key, name) != name:
+            self.several.add(key)
+            del self.found[key]
+        elif key not in self.several:
+            self.found[key] = name
+
+
+def _ends(path: PurePosixPath) -> list[str]:
+    """The path, then without its first folder, and so on, in small letters."""
+    return ["/".join(path.parts[first:]).casefold() for first in range(len(path.parts))]
 
 
 def _path(name: str) -> PurePosixPath:

@@ -144,6 +144,13 @@ def fetch_column(
     return _matrix(connection, table, [expression], np.float64, np.nan)[:, 0]
 
 
+def fetch_numbers(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]
+) -> NDArray[np.float32]:
+    """Columns of numbers as float32 (rows, columns), NaN where NULL."""
+    return _matrix(connection, table, [_number(name) for name in columns], np.float32, np.nan)
+
+
 def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 

@@ -79,13 +79,16 @@ def choose_columns(
     group: str | None,
     parts: int,
     entities: frozenset[str] = frozenset(),
+    learned: Table | None = None,
 ) -> Chosen:
-    """Give each column of the table a kind by its type and by how many values it has.
+    """Give each column of the table a kind by its type, columns of words also by their values.
 
     `parts`: of so many files its rows come, in whatever order. `entities`: keys of features, which
-    are no numbers even where they are written as such.
+    are no numbers even where they are written as such. `learned`: the training rows, by which words
+    are judged as soon as they are known; before, by all rows.
     """
-    counted = _counted(connection, table)
+    learned = learned or table
+    counted = _counted(connection, table, words=False) | _counted(connection, learned, words=True)
     columns, ignored = [], []
     for name, sql_type in table.columns.items():
         if name == target:
@@ -101,7 +104,7 @@ def choose_columns(
         elif values == 0:
             ignored.append((name, "has no values"))
         elif kind == "text":
-            words, reason = _words(connection, table, name, values, distinct)
+            words, reason = _words(connection, learned, name, values, distinct)
             if words is None:
                 ignored.append((name, reason))
             else:
@@ -241,26 +244,29 @@ def _words(
     if words >= (FEWEST_WORDS if too_many else PROSE_WORDS):
         return Kind.TEXT, ""
     if too_many:
-        return None, f"identifier or name: {distinct:,} different values in {values:,} rows"
+        rows = f"{values:,} training rows"
+        return None, f"identifier or name: {distinct:,} different values in {rows}"
     return Kind.CATEGORY, ""
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection, table: Table
+    connection: duckdb.DuckDBPyConnection, table: Table, *, words: bool
 ) -> dict[str, tuple[int, int, bool]]:
-    """Values and different values per column, and whether it could be a number of the row."""
+    """Of columns of words, or of the others: values, different values, may be numbers of rows."""
     asked, names = [], []
     for name, sql_type in table.columns.items():
         kind = column_type(sql_type)
-        if kind is None:
+        if kind is None or (kind == "text") != words:
             continue
         value = identifier(name)
         names.append(name)
         asked.append(f"count({value})")
-        asked.append(f"count(DISTINCT {value})" if kind == "text" else "0")
+        asked.append(f"count(DISTINCT {value})" if words else "0")
         long = f"max({value}) - min({value}) >= count({value}) - 1"
         whole = kind in {"integer", "number"}
         asked.append(f"min({value}) BETWEEN 0 AND 1 AND {long}" if whole else "false")
+    if not names:
+        return {}
     found = (
         connection.execute(f"SELECT {', '.join(asked)} FROM {identifier(table.name)}").fetchone()
         or ()

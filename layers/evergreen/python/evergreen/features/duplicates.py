@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.features import row_likeness, text_likeness
+from evergreen.features import media_likeness, row_likeness, text_likeness
 from evergreen.features.columnar import Columnar
 from evergreen.features.components import Pairs, components, pairs_of_equal
 from evergreen.features.split import row_hashes
@@ -34,8 +35,13 @@ class Duplicates:
     notes: tuple[str, ...] = ()
 
 
-def find_duplicates(encoded: Columnar) -> Duplicates:
-    """Look at all columns that are encoded, and at texts word by word."""
+def find_duplicates(
+    encoded: Columnar, grids: Sequence[tuple[NDArray[np.float32], bool]] = ()
+) -> Duplicates:
+    """Look at all columns that are encoded, at texts word by word, and at pictures and recordings.
+
+    `grids`: levels of these, (rows, cells), and whether a mirror image is a copy too.
+    """
     texts = encoded.text_hashes
     equal = row_hashes(encoded.numbers, texts)
     rows = len(equal)
@@ -49,11 +55,30 @@ def find_duplicates(encoded: Columnar) -> Duplicates:
         )
         notes, alike = (said,), alike[:0]
     pairs = [alike]
+    for levels, mirrored in grids:
+        found, clouded = _without_clouds(
+            media_likeness.pairs_of_alike(levels, mirrored=mirrored), rows
+        )
+        pairs.append(found)
+        if clouded:
+            said = (
+                f"{clouded:,} pictures or recordings are alike one by one, too many to be copies "
+                "of each other: they are kept together only where they are equal"
+            )
+            notes += (said,)
     pairs += [text_likeness.pairs_of_alike(each.blocks(), rows) for each in encoded.documents]
-    found: Pairs = np.concatenate(pairs)
+    copies: Pairs = np.concatenate(pairs)
     return Duplicates(
         equal,
-        components(rows, found),
-        components(rows, np.concatenate([found, pairs_of_equal(equal)])),
+        components(rows, copies),
+        components(rows, np.concatenate([copies, pairs_of_equal(equal)])),
         notes,
     )
+
+
+def _without_clouds(pairs: Pairs, rows: int) -> tuple[Pairs, int]:
+    """The pairs without those of sets that are too large, and how many rows these have."""
+    units = components(rows, pairs)
+    sizes = np.bincount(units, minlength=1)
+    large = sizes > max(SMALL, CLOUD * rows)
+    return pairs[~large[units[pairs[:, 0]]]], int(sizes[large].sum())

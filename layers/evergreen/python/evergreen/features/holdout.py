@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from evergreen.contracts.project_file import Preparation
 from evergreen.data.engine import identifier
 from evergreen.data.parquet_columns import column_type
-from evergreen.features.columnar import Columnar, fetch_column
+from evergreen.features.columnar import Columnar, fetch_column, fetch_numbers
 from evergreen.features.components import components, pairs_of_equal
 from evergreen.features.duplicates import Duplicates, find_duplicates
 from evergreen.features.feedback import HAPPENED_AT
+from evergreen.features.media_likeness import GRIDS
 from evergreen.features.refusal import PreparationRefusedError
 from evergreen.features.split import drawn, newest, strata_of
 from evergreen.features.workbench import ROW, Table
@@ -74,7 +75,7 @@ def hold_out(
     `table` is in time order where there is a time; `target` as in TrainingSet. Rows that are
     copies of each other are never divided, whatever divides them.
     """
-    alike = find_duplicates(encoded)
+    alike = find_duplicates(encoded, _grids(connection, table))
     groups = _groups(connection, table, declared.group or None)
     notes = alike.notes
     if declared.time:
@@ -188,6 +189,18 @@ def _first_time(connection: duckdb.DuckDBPyConnection, table: Table, name: str, 
         f"LIMIT 1 OFFSET {place}"
     ).fetchone()
     return f"'{name}' {row[0] if row else ''}"
+
+
+def _grids(
+    connection: duckdb.DuckDBPyConnection, table: Table
+) -> list[tuple[NDArray[np.float32], bool]]:
+    """The levels that ingestion took of pictures and recordings, where steps have left them."""
+    kinds = {name: column_type(sql_type) for name, sql_type in table.columns.items()}
+    return [
+        (fetch_numbers(connection, table.name, names), mirrored)
+        for names, mirrored in GRIDS
+        if all(kinds.get(name) in {"number", "integer"} for name in names)
+    ]
 
 
 def _groups(

@@ -41,6 +41,7 @@ from evergreen.labelling.unlabelled import (
 __all__ = ["JoinReport", "PreparationRefusedError", "Prepared", "StepReport", "prepare"]
 
 ORDERED = "ordered"
+LEARNED = "learned"
 PLACE = '"evergreen.place"'
 HOLDOUT = "holdout"
 """Column of the written table: whether a row is held out; `evergreen.holdout` if that is taken."""
@@ -143,14 +144,8 @@ class _Preparation:
             raise
         ordered, dropped = self._ordered(rows, target, bool(feedback))
         values = self._values(ordered, target)
-        chosen = choose_columns(
-            self.connection,
-            ordered,
-            self.project.target,
-            self.project.preparation.group or None,
-            parts=len(datasets[self.project.dataset]),
-            entities=frozenset(each.entity for each in self.project.learned_features),
-        )
+        parts = len(datasets[self.project.dataset])
+        chosen = self._chosen(ordered, parts)
         encoded = encode_table(self.connection, ordered.name, chosen.columns)
         holdout = hold_out(
             self.connection, ordered, self.project.preparation, values, encoded, self.seed
@@ -161,8 +156,13 @@ class _Preparation:
             holdout, kept, said = without_choice(self.connection, ordered, holdout)
             notes += said
         known = _known(values, target, holdout, kept)
-        seen, encoded = seen_in_training(chosen.columns, encoded, known.kept & ~holdout.held)
-        signature = self._signature(chosen, seen, target.task, known.classes)
+        learned = known.kept & ~holdout.held
+        # What a column is to a model, its training rows say; all rows said it to find copies.
+        judged = self._chosen(ordered, parts, self._learned(ordered, learned))
+        if judged.columns != chosen.columns:
+            encoded = encode_table(self.connection, ordered.name, judged.columns)
+        seen, encoded = seen_in_training(judged.columns, encoded, learned)
+        signature = self._signature(judged, seen, target.task, known.classes)
         self._write(ordered, holdout, table)
         if self.project.labelling:
             write_history(self.connection, self.project.labelling, table.with_name(HISTORY))
@@ -262,6 +262,29 @@ class _Preparation:
         )
         indices = fetch_column(self.connection, rows.name, f"CASE {target.value} {cases} END")
         return indices.astype(np.int64)
+
+    def _chosen(self, rows: Table, parts: int, learned: Table | None = None) -> Chosen:
+        return choose_columns(
+            self.connection,
+            rows,
+            self.project.target,
+            self.project.preparation.group or None,
+            parts=parts,
+            entities=frozenset(each.entity for each in self.project.learned_features),
+            learned=learned,
+        )
+
+    def _learned(self, rows: Table, learned: NDArray[np.bool_]) -> Table:
+        """The training rows, as a view."""
+        self.connection.execute(
+            "CREATE TEMP TABLE learned_places AS SELECT unnest($places) AS place",
+            {"places": np.flatnonzero(learned).astype(np.int64)},
+        )
+        self.connection.execute(
+            f"CREATE TEMP VIEW {LEARNED} AS SELECT * FROM {identifier(rows.name)} "
+            "WHERE rowid IN (SELECT place FROM learned_places)"
+        )
+        return Table(LEARNED, rows.columns)
 
     def _signature(
         self, chosen: Chosen, seen: Chosen, task: Task, classes: tuple[str, ...]

@@ -7,10 +7,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.media.grids import PICTURE_GRID, SIDE
 from evergreen.media.pictures import SQUARE_SIDE, Picture, open_picture
-
-GRID = 8
-"""Light is averaged over a grid of so many rows and columns."""
 
 COLOUR_BINS = 8
 CELLS = 4
@@ -28,7 +26,7 @@ NAMES: tuple[str, ...] = (
     "image.brightness",
     "image.contrast",
     "image.edges",
-    *(f"image.light_r{r}c{c}" for r in range(GRID) for c in range(GRID)),
+    *PICTURE_GRID,
     *(f"image.{name}_{i}" for name in ("red", "green", "blue") for i in range(COLOUR_BINS)),
     *(
         f"image.edge_r{r}c{c}_{180 * o // ORIENTATIONS}"
@@ -64,8 +62,8 @@ def numbers_of(picture: Picture) -> NDArray[np.float64]:
 
 
 def _light(square: NDArray[np.float32]) -> NDArray[np.float64]:
-    side = SQUARE_SIDE // GRID
-    blocks = square.astype(np.float64).reshape(GRID, side, GRID, side)
+    side = SQUARE_SIDE // SIDE
+    blocks = square.astype(np.float64).reshape(SIDE, side, SIDE, side)
     light: NDArray[np.float64] = blocks.mean(axis=(1, 3)).ravel()
     return light
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.media.grids import SIDE, SOUND_GRID
 from evergreen.media.sounds import Sound, open_sound
 
 BANDS = 32
@@ -17,6 +18,13 @@ LOWEST_HERTZ, HIGHEST_HERTZ = 60.0, 8_000.0
 COEFFICIENTS = 13
 QUARTERS = 4
 """The recording is also divided so, because words and sounds have a beginning and an end."""
+
+VOICED = slice(1, 1 + 2 * SIDE)
+"""The bands from 180 Hz to 2 kHz, which every codec and telephone keeps (Haitsma and Kalker, *A
+highly robust audio fingerprinting system*, 2002, take 300 Hz to 2 kHz)."""
+
+DEPTH = 30.0
+"""Decibels below the loudest; what is less loud is lost in the noise of 8 bits or of a room."""
 
 SILENCE = 1e-10
 """Power (of 1 at full scale) below which there is nothing to hear: 100 dB down."""
@@ -38,6 +46,7 @@ NAMES: tuple[str, ...] = (
         for i in range(COEFFICIENTS)
     ),
     *(f"audio.mfcc{i:02}_quarter{q + 1}" for q in range(QUARTERS) for i in range(COEFFICIENTS)),
+    *SOUND_GRID,
 )
 """What the numbers are called, in order."""
 
@@ -73,8 +82,27 @@ def numbers_of(sound: Sound) -> NDArray[np.float64]:
             coefficients.std(axis=0),
             changes.mean(axis=0),
             *quarters,
+            _levels(np.exp(bands[:, VOICED])),
         ]
     )
+
+
+def _levels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A grid of loudness in equal times and bands, 0 to 1 from DEPTH below its loudest place up.
+
+    `power`: (windows, 2 * SIDE). Of the recording that part counts that is between the first and
+    the last window within DEPTH of the loudest one: silence around it changes nothing.
+    """
+    total = power.sum(axis=1)
+    sounds = np.flatnonzero(total >= total.max() * 10 ** (-DEPTH / 10))
+    pairs = power[sounds[0] : sounds[-1] + 1].reshape(-1, SIDE, 2).sum(axis=2)
+    # Shares of a window count where a time begins within it.
+    running = np.concatenate([np.zeros((1, SIDE)), np.cumsum(pairs, axis=0)])
+    ends = np.linspace(0, len(pairs), SIDE + 1)
+    before = np.column_stack([np.interp(ends, np.arange(len(running)), c) for c in running.T])
+    decibels = 10 * np.log10(np.maximum(np.diff(before, axis=0), SILENCE))
+    levels: NDArray[np.float64] = np.maximum(1 + (decibels - decibels.max()) / DEPTH, 0)
+    return levels.ravel()
 
 
 def _power(windows: NDArray[np.float32]) -> NDArray[np.float64]:

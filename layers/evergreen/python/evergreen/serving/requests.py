@@ -15,7 +15,7 @@ from evergreen.features.encoding import Encoded, encode
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT, terms_of
 from evergreen.media.damage import MediaRefusedError
-from evergreen.serving.media import describe, media_of
+from evergreen.serving.media import KINDS, describe, media_of
 
 MAXIMUM_ROWS = 1000
 MAXIMUM_BYTES = 6 * 1024 * 1024
@@ -190,17 +190,39 @@ def _described(
         found = describe(kind, value)
     except MediaRefusedError as error:
         raise RequestInvalidError(field, f"the {kind} {error.problem}") from None
+    used = _used(kind, found, field, columns)
+    outside = sum(_outside(columns[name], number) for name, number in used.items())
+    if outside > MOST_OUTSIDE * len(used):
+        said = f"{outside} of the {len(used)} numbers that are used of it"
+        return used, [f"{kind}: {said} are outside of the range seen in training"]
+    return used, []
+
+
+def _used(
+    kind: str, found: Mapping[str, Any], field: str, columns: Mapping[str, Column]
+) -> dict[str, Any]:
+    """Of the numbers of a picture or a recording those that the model uses."""
     used = {name: number for name, number in found.items() if name in columns}
     if len(used) < sum(name.startswith(f"{kind}.") for name in columns):
         # Their names say what numbers mean: the model learnt from others than are made now.
         raise RequestInvalidError(
             field, f"the model knows other numbers of an {kind} than are made now; train it anew"
         )
-    outside = sum(_outside(columns[name], number) for name, number in used.items())
-    if outside > MOST_OUTSIDE * len(used):
-        said = f"{outside} of the {len(used)} numbers that are used of it"
-        return used, [f"{kind}: {said} are outside of the range seen in training"]
-    return used, []
+    return used
+
+
+def asked_of_file(row: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """The row of a picture or a recording as the model is asked: without numbers it does not use.
+
+    Raises RequestInvalidError if it uses others than are made now.
+    """
+    columns = {column.name: column for column in signature.columns}
+    numbers = {name: kind for name in row if (kind := name.partition(".")[0]) in KINDS}
+    asked = {name: value for name, value in row.items() if name not in numbers}
+    for kind in sorted(set(numbers.values())):
+        found = {name: row[name] for name, its in numbers.items() if its == kind}
+        asked |= _used(kind, found, kind, columns)
+    return asked
 
 
 def _shown(name: str) -> str:
