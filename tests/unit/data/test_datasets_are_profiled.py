@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.data import described_rows
 from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.profile import Profile, profile
 from tests.unit.data.uploads import read, write_parquet
@@ -177,3 +178,31 @@ def test_mean_and_spread_of_all_rows_keep_their_digits(
 
     assert told.mean == pytest.approx(float(mean), rel=1e-11)
     assert told.std == pytest.approx(spread, rel=1e-9)
+
+
+def test_long_identifiers_close_together_have_a_histogram(tmp_path: Path) -> None:
+    """Of 19 digits float64 knows no neighbours: all of these are one number there."""
+    path = write_parquet(
+        tmp_path / "ids.parquet", "SELECT 1234567890123456789 + i AS id FROM range(60) r(i)"
+    )
+    made = columns(profile([path]))["id"]
+    assert made["distinct"] == 60
+    assert sum(made["histogram"]["counts"]) == 60  # type: ignore[index]
+
+
+NAMES = ("r", "n", "v", "v0", "n1", "rows", "file_row_number", "filename")
+
+
+@pytest.mark.parametrize("most", [10_000_000, 100])
+def test_columns_may_have_any_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(described_rows, "MOST_CELLS", most)
+    monkeypatch.setattr(described_rows, "FEWEST_ROWS", 10)
+    monkeypatch.setattr(described_rows, "SAMPLED_CELLS", 80)
+    asked = ", ".join(f"'{name}' || (i % 3) AS \"{name}\"" for name in NAMES)
+    path = write_parquet(tmp_path / "named.parquet", f"SELECT {asked} FROM range(60) r(i)")
+    made = profile([path])
+    assert (made.described_rows == 60) == (most > 100)
+    for name, column in columns(made).items():
+        assert {value[:-1] for value, _ in column["top"]} == {name}  # type: ignore[attr-defined]

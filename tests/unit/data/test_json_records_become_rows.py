@@ -157,3 +157,42 @@ def test_a_record_larger_than_the_window_is_read_whole(uploader: Uploader) -> No
     wide = {f"k{i}": "x" * 100_000 for i in range(30)}
     uploader.take(json.dumps([{"k0": "a"}, wide, {"k1": "b"}]))
     assert [len(each or "") for each in uploader.rows()[1]] == [100_000] * 30
+
+
+@pytest.mark.parametrize("content", ["{}", "[{}, {}]", "{}\n{}\n"])
+def test_records_without_keys_are_no_table(uploader: Uploader, content: str) -> None:
+    (reason,) = uploader.refused(content)
+    assert reason.code == "no_columns"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("key", ["data", "results", "features"])
+def test_records_under_a_key_are_rows(uploader: Uploader, indent: int | None, key: str) -> None:
+    whole = {"count": 12, "next": None, "tags": [1, 2], key: RECORDS * 6, "last": {"a": [3]}}
+    part = uploader.take(json.dumps(whole, indent=indent))
+    assert [row[:2] for row in uploader.rows()] == [("Zoé", 1), ('x, "y"\nz', None)] * 6
+    assert f"under the key '{key}'" in part.warnings[0]
+    assert "'count', 'next', 'tags', 'last'" in part.warnings[0]
+
+
+def test_a_long_object_is_read_in_pieces(uploader: Uploader) -> None:
+    rows = [{"n": i, "t": "x" * 50} for i in range(40_000)]
+    part = uploader.take(json.dumps({"first": 1, "rows": rows, "last": 12345}))
+    assert (part.rows, uploader.rows()[-1][0]) == (40_000, 39_999)
+
+
+def test_records_under_two_keys_are_two_tables(uploader: Uploader) -> None:
+    (reason,) = uploader.refused(json.dumps({"a": [{"x": 1}], "b": [{"y": 2}]}, indent=1))
+    assert reason.code == "several_tables"
+    assert "'a' and 'b'" in reason.message
+
+
+def test_an_object_that_breaks_off_is_refused_with_its_record(uploader: Uploader) -> None:
+    (reason,) = uploader.refused('{"a": [\n{"x": 1},\n{"x": 2},\n{"x"')
+    assert (reason.code, reason.line) == ("bad_json", 3)
+
+
+@pytest.mark.parametrize("inner", ["[1, 2]", '[{"x": 1}, {"x": 2}]'])
+def test_one_record_on_a_line_with_a_short_list_is_a_row(uploader: Uploader, inner: str) -> None:
+    part = uploader.take(f'{{"a": 1, "b": {inner}}}\n')
+    assert (part.rows, part.schema.names) == (1, ("a", "b"))

@@ -103,6 +103,17 @@ def test_one_odd_row_comes_out_as_it_does_with_all_care(uploader: Uploader, odd:
 
 
 @pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("lines", [5, 100, 400])
+def test_lines_inside_of_values_are_not_taken_for_rows(uploader: Uploader, lines: int) -> None:
+    poems = "".join(f'{i},"{"a,b" * (i % 2)}{chr(10).join(["x,y"] * lines)}"\n' for i in range(40))
+    content = "id,poem\n" + poems
+
+    found = outcome(uploader, content)
+    assert found == carefully(uploader, content)
+    assert found[0].schema.column("id").type == "integer"
+
+
+@pytest.mark.usefixtures("small_samples")
 @pytest.mark.parametrize("place", [0, 150])
 def test_spaces_around_texts_cost_no_reading_with_all_care(tmp_path: Path, place: int) -> None:
     lines = CLEAN.splitlines(keepends=True)

@@ -13,7 +13,8 @@ from evergreen.data.record_lengths import (
     line_beyond,
     longest_record,
     ragged_lines,
-    short_records,
+    ragged_where_lines_are_records,
+    whole_records,
 )
 
 TEXT = st.lists(st.sampled_from([b"a", b",", b'"', b"\n"]), max_size=60).map(b"".join)
@@ -41,42 +42,38 @@ def test_records_are_what_lies_between_line_ends_outside_of_quotes(
     assert text[found.start : found.start + found.size] in records
     assert found.last == len(text) - len(records[-1])
     assert found.is_open == inside
+    begins = {sum(map(len, records[:place])) for place in range(1, len(records))}
+    assert begins.issuperset(found.starts)
+    assert whole_records(text, '"') == b"".join(records[:-1])
     whole = [each for each in records[:-1] if each != b"\n"]
     assert found.ragged == sum(
         sum(part.count(b",") for part in each.split(b'"')[::2]) != 1 for each in whole
     )
 
 
-@given(text=TEXT, most=st.integers(1, 30), block=st.integers(1, 5), blocks=st.integers(1, 4))
+@given(text=TEXT, most=st.integers(1, 30), chunk=st.integers(1, 9))
 @settings(suppress_health_check=FREE)
-def test_records_are_called_short_only_if_they_are(
-    tmp_path: Path, text: bytes, most: int, block: int, blocks: int
+def test_lines_are_called_records_only_if_they_are(
+    tmp_path: Path, text: bytes, most: int, chunk: int
 ) -> None:
     path = tmp_path / "text"
     path.write_bytes(text)
-    shape = Shape(",", '"', 2)
-    longest = longest_record(path, shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record_lengths, "BLOCK", block)
-        patch.setattr(record_lengths, "CHUNK", block * blocks)
-        found = short_records(path, shape, most)
-    if found is not None:
-        assert longest.size <= most
-        assert not longest.is_open
-
-
-def test_records_of_a_usual_file_are_called_short(tmp_path: Path) -> None:
-    path = tmp_path / "text"
-    path.write_bytes(b'"a ""name"", and\nmore",1\r\n' * 100_000)
-    assert short_records(path, Shape(",", '"', 2), 1 << 16) == 0
-    path.write_bytes(path.read_bytes() + b'"an open quote\n')
-    assert short_records(path, Shape(",", '"', 2), 1 << 16) is None
+        patch.setattr(record_lengths, "CHUNK", chunk)
+        found = ragged_where_lines_are_records(path, Shape(",", '"', 2), most)
+    lines = text.split(b"\n")
+    ends = [b"\n"] * (len(lines) - 1) + [b""]
+    short = all(len(line + end) <= most for line, end in zip(lines, ends, strict=True))
+    assert (found is not None) == (short and all(line.count(b'"') % 2 == 0 for line in lines))
 
 
 def test_ragged_records_are_estimated_with_quotes_too(tmp_path: Path) -> None:
     path = tmp_path / "text"
+    shape = Shape(",", '"', 2)
+    path.write_bytes(b'"a ""name"", and more",1\r\n' * 1_000_000)
+    assert ragged_where_lines_are_records(path, shape, 1 << 16) == 0
     path.write_bytes(b'"1,2",3\n' * 2_000_000 + b'"1,2",3,4\n' * 2_000_000)
-    found = short_records(path, Shape(",", '"', 2), 1 << 16)
+    found = ragged_where_lines_are_records(path, shape, 1 << 16)
     assert found is not None
     assert 500_000 < found < 3_400_000
 

@@ -55,6 +55,37 @@ def test_apostrophes_inside_of_words_are_letters(uploader: Uploader) -> None:
     assert [name for _, name in uploader.rows()] == ["O'Brien", "d'Arc", "'tis"]
 
 
+def test_a_backslash_may_stand_before_a_quote(uploader: Uploader) -> None:
+    lines = "".join(rf'{i},"say \"hi, you\"",C:\x' + "\n" for i in range(9))
+    part = uploader.take("id,said,path\n" + lines + '10,"a",b,c\n')
+    assert (part.rows, uploader.codes()) == (9, [(11, ["too_many_values"])])
+    assert uploader.rows()[0] == (0, 'say "hi, you"', r"C:\x")
+
+
+def test_a_path_may_end_in_a_backslash(uploader: Uploader) -> None:
+    uploader.take('id,path,x\n1,"C:\\dir\\",2\n2,"D:\\",3\n')
+    assert [row[1] for row in uploader.rows()] == ["C:\\dir\\", "D:\\"]
+
+
+# ---- line ends -----------------------------------------------------------------------------------
+
+
+def test_a_return_alone_ends_a_line_and_refuses_no_file(uploader: Uploader) -> None:
+    good = "".join(f"{i},x\n" for i in range(20))
+    part = uploader.take(f"id,v\n{good}20,y\rz\n")
+    assert (part.rows, uploader.codes()) == (21, [(23, ["too_few_values"])])
+
+
+def test_line_ends_of_three_characters_are_read(uploader: Uploader) -> None:
+    part = uploader.take("id,v\r\r\n1,x\r\r\n2,y\r\r\n")
+    assert (part.rows, uploader.rows()) == (2, [(1, "x"), (2, "y")])
+
+
+def test_a_return_between_quotes_stays(uploader: Uploader) -> None:
+    uploader.take('id,v\n1,"a\rb"\n2,c\n')
+    assert uploader.rows()[0] == (1, "a\rb")
+
+
 # ---- encodings -----------------------------------------------------------------------------------
 
 
@@ -70,6 +101,16 @@ def test_lines_of_utf8_in_a_windows_file_are_not_garbled(uploader: Uploader) -> 
     names = [name for name, _ in uploader.rows()]
     assert (names[0], names[-2:]) == ("é0", ["Zoé", "€"])
     assert any("two encodings" in warning for warning in part.warnings)
+
+
+def test_utf_32_is_read_by_its_mark(uploader: Uploader) -> None:
+    uploader.take("name,n\nZoé,7\n".encode("utf-32"))
+    assert uploader.rows() == [("Zoé", 7)]
+
+
+def test_a_table_for_weka_is_named(uploader: Uploader) -> None:
+    (reason,) = uploader.refused("@relation iris\n@attribute a numeric\n@data\n1\n2\n")
+    assert "is an ARFF file" in reason.message
 
 
 def test_a_nul_is_refused_with_its_line_even_late_in_the_file(uploader: Uploader) -> None:

@@ -45,9 +45,13 @@ SEVERITIES: dict[Anomaly, Severity] = {
 ROW_ANOMALIES = {"out_of_range", "new_category", "duplicate_key", "ragged_row"}
 """Those of single rows, which can be put into quarantine."""
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "?")
+MISSING = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "?"),
+    *(r"\N", "#N/A", "<NA>", "NaT"),
+)
 """Texts that say that a value is missing where the project does not say which do.
 
+The last ones are written by databases, spreadsheets and pandas, and mean nothing else.
 `None` is not one of them: it is a category in real data (no basement, no alley).
 """
 

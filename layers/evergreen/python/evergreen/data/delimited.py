@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mode
 
 from evergreen.data.column_names import column_names
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
 from evergreen.data.record_lengths import (
+    BACKSLASH,
     Shape,
     line_at,
     line_beyond,
     longest_record,
     ragged_lines,
-    short_records,
+    ragged_where_lines_are_records,
 )
-from evergreen.data.refusal import Reason, UploadRefusedError, shortened
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, shortened
+from evergreen.data.stray_quotes import OpenQuoteError, Spoilt, set_aside, structural_quotes
+from evergreen.data.table_top import lacks_names, names_columns, titles_above, without_names
 from evergreen.data.text_encoding import lines_of
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -40,15 +44,19 @@ MOST_RAGGED = 1_000_000
 LARGE = 4 << 20
 """Of so many ragged rows in files of so many bytes the engine keeps more than its memory."""
 
-SWALLOWED = 8_000
-"""Bytes after an open quote that are given back as bad rows."""
+MOST_STRAY = 100_000
+"""Lines that a stray quote spoils and that are set aside; a file with more is refused."""
 
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
 
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|\.\d+)([eE][+-]?\d+)?")
-_MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?")
-_YEAR = re.compile(r"(19|20)\d\d")
+OTHER_DELIMITERS: Mapping[str | None, str] = {"^": "'^'", "~": "'~'", ":": "':'", None: "space"}
+FEWEST_UNDIVIDED = 5
+
+SHOWN_TITLES = 3
+COMMENT = "#"
+_DECLARED = re.compile(r'"?sep=(?P<mark>.)"?', re.IGNORECASE)
+"""With this first line, a spreadsheet is told the delimiter."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,48 @@ class Head:
 class Division:
     """How lines are divided best, and which share of the records has as many values as the first.
 
-    `records` are the first ones, the header or not.
+    `records` are the first ones, from the header or the first row on; `width` is how many values a
+    row is written with. `skipped` lines stand above them, of which `titles` are not blank. A quote
+    inside of quotes is written after an `escape`. `has_own_header`: the first record is a header,
+    in one line, that was written with one value fewer or more than the rows.
     """
 
     delimiter: str
     quote: str
     records: tuple[list[str], ...]
     agreement: float
+    width: int = 1
+    skipped: int = 0
+    titles: tuple[str, ...] = ()
+    escape: str = '"'
+    has_own_header: bool = False
+
+    @property
+    def usual_width(self) -> int:
+        """How many values most records below the first have."""
+        below = [len(record) for record in self.records[1:]]
+        return mode(below) if below else self.width
+
+    @property
+    def has_names(self) -> bool:
+        """Whether its first record names the columns."""
+        return self.has_own_header or not lacks_names(self.records)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether most records are divided alike, into more than one value."""
+        return len(self.records[0]) > 1 and self.agreement >= TABLE_SHARE
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to say of lines above the table."""
+        if not self.titles:
+            return ()
+        shown = "', '".join(shortened(each) for each in self.titles[:SHOWN_TITLES])
+        more = " …" if len(self.titles) > SHOWN_TITLES else ""
+        count = len(self.titles)
+        what = "1 line above the table is" if count == 1 else f"{count} lines above the table are"
+        return (f"{what} passed over ('{shown}'{more}); it begins in line {self.skipped + 1}",)
 
 
 def is_prose(lines: Sequence[str], division: Division) -> bool:
@@ -97,6 +140,7 @@ def is_prose(lines: Sequence[str], division: Division) -> bool:
     Its lines are sentences; or it is not divided at all, and is set in paragraphs or indented.
     """
     first, records = division.records[0], division.records
+    lines = lines[division.skipped :]
     words = sum(len(value.split()) for record in records for value in record)
     sentences = words >= FEWEST_WORDS_OF_PROSE * len(records)
     if len(first) == 1 and len(lines) > 1:
@@ -110,25 +154,111 @@ def is_prose(lines: Sequence[str], division: Division) -> bool:
 
 
 def divide(lines: Sequence[str]) -> Division:
-    """The delimiter and the quote that divide most records as they divide the first."""
-    best, score = Division(",", '"', ([lines[0].strip()],), 0.0), (0.0, 0, 0)
+    """The delimiter and the quote that divide most records as they divide the first.
+
+    Above the table there may be blank lines, a line `sep=;` as Excel knows it, comments that begin
+    with '#', and titles.
+    """
+    start = _next_filled(lines, 0)
+    declared = _DECLARED.fullmatch(lines[start].strip())
+    if declared and start + 1 < len(lines):
+        return _divided(lines, _next_filled(lines, start + 1), (declared["mark"],), start)
+    below = next(
+        (at for at in range(start, len(lines)) if lines[at].strip() and lines[at][0] != COMMENT),
+        start,
+    )
+    if below > start:
+        table = _divided(lines, below, DELIMITERS, start)
+        if table.is_table:
+            # The last comment may be the header: '#id,name'.
+            above = max(at for at in range(start, below) if lines[at].strip())
+            header = _records([lines[above]], table.delimiter, table.quote, table.escape)
+            fits = bool(header) and len(header[0].cells) == len(table.records[0])
+            if fits and not table.has_own_header and not names_columns(table.records):
+                return _divided(lines, above, (table.delimiter,), start)
+            return table
+    return _divided(lines, start, DELIMITERS, start)
+
+
+def _next_filled(lines: Sequence[str], start: int) -> int:
+    return next((at for at in range(start, len(lines)) if lines[at].strip()), start)
+
+
+def _divided(lines: Sequence[str], start: int, delimiters: Sequence[str], first: int) -> Division:
+    """The best division of the lines from `start` on; all from `first` to there are titles."""
+    best, score = None, (0.0, 0, 0)
     # The usual quote anywhere means that the other one is an apostrophe.
-    for quote in QUOTES[:1] if any('"' in line for line in lines) else QUOTES:
-        for delimiter in DELIMITERS:
+    quotes = QUOTES[:1] if any('"' in line for line in lines[start:]) else QUOTES
+    for quote in quotes:
+        for delimiter in delimiters:
+            escape = _escape(lines[start:], delimiter, quote)
             try:
-                records = _records(lines, delimiter, quote)
+                records = _records(lines[start:], delimiter, quote, escape)
             except csv.Error:
                 continue
-            width = len(records[0])
-            agreement = sum(len(record) == width for record in records) / len(records)
+            made = _of_records(records, delimiter, quote, escape)
             # Divided at the wrong mark, or by the wrong quote, quotes are left around values.
-            left = sum(_is_quoted(value) for record in records for value in record)
-            if width > 1 and (agreement, -left, width) > score:
-                score = (agreement, -left, width)
-                best = Division(delimiter, quote, records, agreement)
-    if best.agreement == 0.0:
-        return Division(",", '"', _records(lines, ",", '"'), 0.0)
-    return best
+            left = sum(_is_quoted(value) for record in made.records for value in record)
+            width = len(made.records[0])
+            if width > 1 and (made.agreement, -left, width) > score:
+                score, best = (made.agreement, -left, width), made
+    if best is None:
+        records = _records(lines[start:], delimiters[0], '"', '"')
+        best = Division(delimiters[0], '"', tuple(each.cells for each in records), 0.0)
+    skipped = start + best.skipped
+    titles = tuple(line.strip() for line in lines[first:skipped] if line.strip())
+    return replace(best, skipped=skipped, titles=titles)
+
+
+def _of_records(records: Sequence[_Record], delimiter: str, quote: str, escape: str) -> Division:
+    """Records divided like this, those above the table left out if that makes a table of them."""
+    above = titles_above([record.cells for record in records])
+    if above and all(record.lines == 1 for record in records[:above]):
+        table = _agreeing(records[above:], delimiter, quote, escape)
+        if table.is_table:
+            return replace(table, skipped=records[above].line)
+    return _agreeing(records, delimiter, quote, escape)
+
+
+def _agreeing(records: Sequence[_Record], delimiter: str, quote: str, escape: str) -> Division:
+    """How many of the records are of one width with the first.
+
+    Where all others have one value more, R has written the names of rows, and nothing above them.
+    Or the rows, or the header, end in a delimiter.
+    """
+    header, below = records[0], records[1:]
+    first, width = header.cells, len(header.cells)
+    cells = [record.cells for record in records]
+    agreement = sum(len(each) == width for each in cells) / len(cells)
+    made = Division(delimiter, quote, tuple(cells), agreement, width, escape=escape)
+    rows = [record for record in below if len(record.cells) == made.usual_width]
+    agreement = (1 + len(rows)) / len(cells)
+    if abs(made.usual_width - width) != 1 or agreement < TABLE_SHARE:
+        return made
+    made = replace(made, agreement=agreement, width=made.usual_width)
+    values = [record.cells for record in rows]
+    if made.width < width:
+        if first[-1].strip() or header.lines > 1:
+            return replace(made, agreement=0.0, width=width)
+        return replace(made, records=(first[:-1], *values), has_own_header=True)
+    if all(not each[-1].strip() for each in values):
+        return replace(made, records=(first, *(each[:-1] for each in values)))
+    named = delimiter == "\t" or all(record.is_quoted for record in records)
+    if named and len(rows) == len(below) and all(first) and header.lines == 1:
+        return replace(made, records=(["", *first], *values), has_own_header=True)
+    return replace(made, agreement=1 / len(cells), width=width)
+
+
+def _escape(lines: Sequence[str], delimiter: str, quote: str) -> str:
+    r"""What stands before a quote inside of quotes: a quote, or a backslash where it must be one.
+
+    It must be where a letter follows: "say \"hi\"". A path may end in one: "C:\dir\".
+    """
+    inside = re.compile(
+        rf"(^|{re.escape(delimiter)}) *{quote}([^{quote}\\]|\\.)*\\{quote}"
+        rf"[^{re.escape(delimiter)}{quote}\s]"
+    )
+    return "\\" if any("\\" in line and inside.search(line) for line in lines) else quote
 
 
 def _is_quoted(value: str) -> int:
@@ -136,13 +266,36 @@ def _is_quoted(value: str) -> int:
     return quotes + (len(value) > 1 and value[0] == value[-1] == "'")
 
 
-def _records(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[str], ...]:
+@dataclass(frozen=True)
+class _Record:
+    """A record, and where it begins: so many lines from the first; so many `lines` it takes.
+
+    `is_quoted`: its first value stands between quotes.
+    """
+
+    cells: list[str]
+    line: int
+    lines: int
+    is_quoted: bool
+
+
+def _records(lines: Sequence[str], delimiter: str, quote: str, escape: str) -> tuple[_Record, ...]:
     csv.field_size_limit(1 << 30)
-    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
-    records = []
+    doubled = escape == quote
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quotechar=quote,
+        skipinitialspace=True,
+        doublequote=doubled,
+        escapechar=None if doubled else escape,
+    )
+    records, line = [], 0
     for record in reader:
         if record:
-            records.append(record)
+            quoted = lines[line].startswith(quote)
+            records.append(_Record(record, line, reader.line_num - line, quoted))
+        line = reader.line_num
         if len(records) == SAMPLED_RECORDS:
             break
     return tuple(records)
@@ -151,53 +304,74 @@ def _records(lines: Sequence[str], delimiter: str, quote: str) -> tuple[list[str
 def delimited(
     path: Path,
     name: str,
-    skipped: int,
     division: Division,
     limits: Limits,
+    scratch: Path,
     quotes: bool = True,  # noqa: FBT001, FBT002
 ) -> DelimitedFile:
-    """A file divided like this after `skipped` blank lines; raises UploadRefusedError.
-
-    `quotes`: it may hold double quotes.
-    """
-    shape = Shape(division.delimiter, division.quote, len(division.records[0]))
-    in_pieces = _refuse_beyond_reading(path, name, shape, limits, quotes)
+    """A file divided like this; raises UploadRefusedError. `quotes`: it may hold double quotes."""
+    first, skipped = division.records[0], division.skipped
+    shape = Shape(division.delimiter, division.quote, division.width, division.escape)
+    readable = _readable(path, name, shape, limits, scratch, quotes)
     line = skipped + 1
-    first = division.records[0]
-    has_header = not _lacks_header(division.records)
+    has_header = division.has_names
     if has_header:
         names, warnings = column_names(first, name, line, limits)
     else:
         names, _ = column_names([""] * len(first), name, line, limits)
-        said = (
-            f"line {line} looks like values and not like names ('{shortened(', '.join(first))}'): "
-            "the columns are called 'column 1', 'column 2' …; put a header line first"
-        )
-        warnings = (said,)
+        warnings = (without_names(f"line {line}", first),)
+    if division.has_own_header:  # the engine would count its values
+        has_header, skipped = False, line
     return DelimitedFile(
-        path,
+        readable.path,
         division.delimiter,
         names,
         skipped,
-        warnings,
+        (*division.warnings, *warnings, *_undivided(division.records)),
         division.quote,
         has_header,
-        in_pieces,
+        readable.in_pieces,
+        readable.record_starts,
+        escape=division.escape,
+        rejected=readable.rejected,
         limits=limits,
     )
 
 
-def _refuse_beyond_reading(
+def _undivided(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What to say of a single column that another mark divides evenly."""
+    if len(records[0]) > 1 or len(records) < FEWEST_UNDIVIDED:
+        return ()
+    for mark, called in OTHER_DELIMITERS.items():
+        widths = {len(record[0].split(mark)) for record in records if len(record) == 1}
+        if len(widths) == 1 and widths != {1}:
+            said = f"the table is read as one column; if {called} divides it, write ',' instead"
+            return (said,)
+    return ()
+
+
+@dataclass(frozen=True)
+class _Readable:
+    """A text that the engine reads without losing rows; what was set aside for that."""
+
+    path: Path
+    in_pieces: bool = True
+    record_starts: tuple[int, ...] | None = None
+    rejected: tuple[RejectedRow, ...] = ()
+
+
+def _readable(
     path: Path,
     name: str,
     shape: Shape,
     limits: Limits,
+    scratch: Path,
     quotes: bool,  # noqa: FBT001
-) -> bool:
-    """Refuse a file over which the engine would lose rows or memory.
+) -> _Readable:
+    """Refuse a file over which the engine would lose rows or memory; set stray quotes aside.
 
-    Gives whether it may be read in pieces. Values somewhat too long, and ragged rows that are not
-    millions, are refused by themselves later.
+    Values somewhat too long, and ragged rows that are not millions, are refused by themselves
+    later.
     """
     most = LONGEST_RECORD * limits.cell_bytes
     place = line_beyond(path, most)
@@ -208,21 +382,40 @@ def _refuse_beyond_reading(
     if shape.quote == "'" or not quotes:
         if size > LARGE and ragged_lines(path, shape) > MOST_RAGGED:
             raise _ragged(name, shape)
-        return shape.quote != "'"
-    about = short_records(path, shape, SHORT_RECORD) if size > LARGE else None
-    if about is not None:
-        if about > MOST_RAGGED:
-            raise _ragged(name, shape)
-        return True
+        if shape.quote == "'":
+            return _Readable(path, in_pieces=False, record_starts=())
+        return _Readable(path)
+    if size > LARGE and shape.escape != BACKSLASH:
+        about = ragged_where_lines_are_records(path, shape, SHORT_RECORD)
+        if about is not None and about <= MOST_RAGGED:
+            return _Readable(path)
     found = longest_record(path, shape)
-    unclosed = found.is_open and size - found.last > SWALLOWED
-    if unclosed or found.size > most:
-        line = line_at(path, found.last if unclosed else found.start)
+    if found.is_open or found.swallowed or found.size > most or found.ragged > MOST_RAGGED:
+        return _without_stray_quotes(path, name, shape, most, scratch)
+    return _Readable(path, found.size <= SHORT_RECORD, found.starts)
+
+
+def _without_stray_quotes(
+    path: Path, name: str, shape: Shape, most: int, scratch: Path
+) -> _Readable:
+    """The text without lines that a stray quote spoils, looked at quote by quote."""
+    spoilt = Spoilt()
+    try:
+        found = longest_record(path, shape, structural_quotes(path, shape, most, spoilt))
+    except OpenQuoteError as error:
+        line = line_at(path, error.place)
         said = f"line {line} opens a quote that is not closed: what follows cannot be divided"
-        raise UploadRefusedError([Reason("broken_quote", said, line=line)])
+        raise UploadRefusedError([Reason("broken_quote", said, line=line)]) from None
     if found.ragged > MOST_RAGGED:
         raise _ragged(name, shape)
-    return found.size <= SHORT_RECORD
+    if len(spoilt.lines) > MOST_STRAY:
+        said = f"'{name}' has more than {MOST_STRAY:,} lines with stray quotes; none was taken"
+        raise UploadRefusedError([Reason("too_many_bad_rows", said)])
+    if not spoilt.lines and spoilt.end is None:
+        return _Readable(path, in_pieces=False, record_starts=found.starts)
+    copy = scratch / "divided.csv"
+    rejected = set_aside(path, spoilt, copy)
+    return _Readable(copy, in_pieces=False, record_starts=(), rejected=rejected)
 
 
 def _ragged(name: str, shape: Shape) -> UploadRefusedError:
@@ -231,26 +424,3 @@ def _ragged(name: str, shape: Shape) -> UploadRefusedError:
         "first; none was taken"
     )
     return UploadRefusedError([Reason("too_many_bad_rows", message)])
-
-
-def _lacks_header(records: Sequence[Sequence[str]]) -> bool:
-    """Whether the first record is one like those below it.
-
-    It is where a column is numbers or moments from the first record on, and no column has words
-    above its numbers. Years in their order above numbers are names, as in wide tables.
-    """
-    first, below = records[0], records[1:]
-    if not below:
-        return False
-    alike = []
-    for place, top in enumerate(first):
-        values = [record[place].strip() for record in below if len(record) == len(first)]
-        values = [value for value in values if value]
-        if not values or not all(_NUMBER.fullmatch(v) or _MOMENT.fullmatch(v) for v in values):
-            continue
-        cell = top.strip()
-        if not _NUMBER.fullmatch(cell) and not _MOMENT.fullmatch(cell):
-            return False
-        alike.append(cell)
-    years = all(_YEAR.fullmatch(cell) for cell in alike) and len(set(alike)) == len(alike)
-    return bool(alike) and not (years and alike == sorted(alike))

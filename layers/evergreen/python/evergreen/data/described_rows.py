@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ma
 from numpy.typing import NDArray
 
-from evergreen.data.engine import identifier, one_value, parquet
+from evergreen.data.engine import one_value, parquet
 from evergreen.data.parts import cell, schema_of
 from evergreen.data.schema import ColumnSchema, Schema
 
@@ -161,9 +161,10 @@ class DescribedRows:
                 numbers = [row * self.step - part.first for row in rows]
                 numbers = [row for row in numbers if 0 <= row < part.end - part.first]
                 if numbers:
+                    taken = [f"{_beginning(field, part)} AS {field.value}" for field in some]
                     query = (
-                        f"SELECT r, {', '.join(_beginning(field, part) for field in some)} "
-                        f"FROM {_numbered(part, some)} WHERE r IN ({', '.join(map(str, numbers))})"
+                        f"SELECT r, {', '.join(field.value for field in some)} "
+                        f"FROM {_numbered(part, taken)} WHERE r IN ({', '.join(map(str, numbers))})"
                     )
                     for number, *texts in connection.execute(query).fetchall():
                         row = (part.first + number) // self.step
@@ -208,24 +209,23 @@ def _every(step: int, parts: Sequence[Part], fields: Sequence[Field]) -> str:
     """SQL for some fields of every n-th row, in the order of the parts and of the rows in them."""
     selects = []
     for part in parts:
-        taken = ", ".join(field.taken_from(cell(field.column, part.schema)) for field in fields)
-        source = parquet([part.path])
+        taken = [field.taken_from(cell(field.column, part.schema)) for field in fields]
+        query = f"SELECT {', '.join(taken)} FROM {parquet([part.path])}"
         if step > 1:
-            source = f"{_numbered(part, fields)} WHERE (r + {part.first}) % {step} = 0"
-        selects.append(f"SELECT {taken} FROM {source}")
+            rows = _numbered(part, taken)
+            query = f"SELECT * EXCLUDE (r) FROM {rows} WHERE (r + {part.first}) % {step} = 0"
+        selects.append(query)
     return " UNION ALL ".join(selects)
 
 
-def _numbered(part: Part, fields: Sequence[Field]) -> str:
-    """A part's rows with their numbers from 0 as `r`: the reader's own, unless it is hidden.
+def _numbered(part: Part, taken: Sequence[str]) -> str:
+    """What is taken of a part's rows, under names of ours, with their numbers from 0 as `r`.
 
-    Only with what it has of some fields: to name a thousand columns takes longer than to read one.
+    The numbers are the reader's own, unless they are hidden.
     """
     hidden = part.schema.column("file_row_number")
     number = "row_number() OVER () - 1" if hidden else "file_row_number"
-    there = (part.schema.column(field.column.name) for field in fields)
-    kept = "".join(f"{identifier(column.name)}, " for column in there if column)
-    return f"(SELECT {kept}{number} AS r FROM {parquet([part.path])})"
+    return f"(SELECT {', '.join(taken)}, {number} AS r FROM {parquet([part.path])})"
 
 
 def _step(rows: int, columns: int) -> int:

@@ -167,7 +167,8 @@ def _edges(field: Field, known: Totals, quantiles: NDArray[np.float64]) -> list[
     if math.isfinite(high - low) and high > low:
         room = (high - low) * ROOM
         least, greatest = max(least, low - room), min(greatest, high + room)
-    if field.column.type == "integer" and greatest - least < LARGEST_WHOLE:
+    # Beyond that size, no half stands between two whole numbers.
+    if field.column.type == "integer" and max(-least, greatest) < LARGEST_WHOLE:
         least, greatest = math.floor(least) - 0.5, math.ceil(greatest) + 0.5
         size = math.ceil((greatest - least) / BINS)
         bins = math.ceil((greatest - least) / size)

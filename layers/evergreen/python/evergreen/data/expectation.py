@@ -20,6 +20,7 @@ from evergreen.data.engine import connect, identifier, literal, one_value, parqu
 from evergreen.data.inference import Inferred
 from evergreen.data.parts import WRITTEN
 from evergreen.data.readings import FAIL, MISFIT, READINGS, TEXT, cleaned, unclean
+from evergreen.data.record_lengths import whole_records
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.repairs import is_repair
 from evergreen.data.schema import SQL_TYPES, Schema
@@ -59,7 +60,7 @@ def write_as_expected(
     if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
         return None
     # The marks of missing values are known to the reader of the file by one list for all columns.
-    if has_own_markers(known) or is_repair(file.names):
+    if has_own_markers(known) or is_repair(file.names) or file.record_starts == ():
         return None
     expected = _expected(file, name, scratch, known, required)
     if expected is None:
@@ -83,6 +84,7 @@ def write_as_expected(
         rows = int(written[0]) if written else 0
         if (
             not 0 < rows <= file.limits.rows
+            or _any_header(connection, destination, columns, file)
             or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
             or _any_misread(connection)
         ):
@@ -118,7 +120,7 @@ def _expected(
     sample = scratch / "sample"
     sample.mkdir()
     try:
-        shown = replace(file, path=_sampled(file.path, sample / "sample.csv"))
+        shown = replace(file, path=_sampled(file, sample / "sample.csv"))
         with connect(sample) as connection:
             made = understand(connection, shown, name, sample, known=known, required=required)
             cells = dict(zip(cells_of(shown), made.columns, strict=True))
@@ -129,15 +131,19 @@ def _expected(
     return (made.columns, spaced) if all(column.certain for column in made.columns) else None
 
 
-def _sampled(source: Path, target: Path) -> Path:
-    """Copy the beginning of a file and whole lines from all over the rest of it."""
-    size = source.stat().st_size
-    with source.open("rb") as file, target.open("wb") as copy:
+def _sampled(file: DelimitedFile, target: Path) -> Path:
+    """Copy the beginning of a file and whole records from all over the rest of it."""
+    size, starts = file.path.stat().st_size, file.record_starts
+    with file.path.open("rb") as source, target.open("wb") as copy:
         for place in range(SAMPLES):
-            file.seek(place * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
-            piece = file.read(SAMPLE_BYTES)
-            first = piece.find(b"\n") + 1 if place else 0
-            copy.write(piece[first : piece.rfind(b"\n") + 1])
+            if starts is None:
+                source.seek(place * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
+                piece = source.read(SAMPLE_BYTES)
+                first = piece.find(b"\n") + 1 if place else 0
+                copy.write(piece[first : piece.rfind(b"\n") + 1])
+            else:
+                source.seek(starts[place * (len(starts) - 1) // (SAMPLES - 1)] if place else 0)
+                copy.write(whole_records(source.read(SAMPLE_BYTES), file.quote))
     return target
 
 
@@ -163,6 +169,22 @@ def _any_doubtful(
     )
     row = connection.execute(f"SELECT {', '.join(ends)} FROM {parquet([path])}").fetchone() or ()
     return any(end is not None and not end < LEAST_DOUBTFUL for end in row)
+
+
+def _any_header(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Sequence[Inferred],
+    file: DelimitedFile,
+) -> bool:
+    """Whether a row may repeat the header. Where a name is no value of its column, none can."""
+    if not file.may_repeat_header:
+        return False
+    same = " AND ".join(
+        f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"
+        for column, name in zip(columns, file.names, strict=True)
+    )
+    return one_value(connection, f"SELECT count(*) FROM {parquet([path])} WHERE {same}") > 0
 
 
 def _any_misread(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -34,8 +34,11 @@ class ParquetFile:
 class DelimitedFile:
     """Delimited text in UTF-8: where it is, how it is divided, and its column names in order.
 
-    `skipped_lines` are blank lines before the header, or before the first row where there is none.
+    `skipped_lines` stand before the header, or before the first row where there is none. A quote
+    inside of quotes is written after an `escape`, itself or a backslash. `rejected` are lines that
+    could not be divided; in the file they are blank.
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
+    `record_starts`: some places where records begin, all over the file; None where every line does.
     `quotes`: there may be double quotes. `plain_numbers`: nothing after the first line is written
     like 1_000 or +-1.
     """
@@ -48,11 +51,20 @@ class DelimitedFile:
     quote: str = '"'
     has_header: bool = True
     in_pieces: bool = True
+    record_starts: tuple[int, ...] | None = None
     quotes: bool = True
     plain_numbers: bool = False
+    escape: str = '"'
+    rejected: tuple[RejectedRow, ...] = ()
     limits: Limits = DEFAULT_LIMITS
 
     @property
     def place(self) -> str:
         """What its records are called."""
         return "line"
+
+    @property
+    def may_repeat_header(self) -> bool:
+        """Whether a row like the header is one: it has words, and several."""
+        words = any(letter.isalpha() for name in self.names for letter in name)
+        return self.has_header and len(self.names) > 1 and words

@@ -9,7 +9,14 @@ from typing import Any
 import duckdb
 
 from evergreen.data.engine import one_value
-from evergreen.data.readings import READINGS, TEXT, Reading
+from evergreen.data.readings import (
+    GROUPED,
+    MAY_BE_MOMENT,
+    ODD,
+    READINGS,
+    TEXT,
+    Reading,
+)
 from evergreen.data.refusal import shortened
 from evergreen.data.schema import SQL_TYPES, WIDER, ColumnSchema, ColumnType
 from evergreen.data.staging import ROW
@@ -144,11 +151,18 @@ def _worth_trying(
     """Only the readings that fit any of a column's first values; all where there are none.
 
     The columns stand below each other, so that the query has each reading once: planned for each
-    column, it took more time than all else.
+    column, it took more time than all else. The many ways to write a moment are asked of texts that
+    may be one at all.
     """
     tried = list(dict.fromkeys(each for column in columns for each in column.readings))
     texts, places = ", ".join(column.raw for column in columns), f"range({len(columns)})"
-    fitting = ", ".join(f"count({each.looks_like('v')} OR NULL)" for each in tried) or "0"
+    asked = (
+        f"CASE WHEN {MAY_BE_MOMENT.replace('{v}', 'v')} THEN {each.looks_like('v')} END"
+        if each in ODD
+        else each.looks_like("v")
+        for each in tried
+    )
+    fitting = ", ".join(f"count({each} OR NULL)" for each in asked) or "0"
     below = f"SELECT unnest([{texts}]) AS v, unnest({places}) AS place"
     counted = {
         int(place): dict(zip(tried, fits, strict=False))
@@ -179,7 +193,8 @@ def _count(
             _has_codes(text),
         ]
         for each in column.readings:
-            asked += [f"count({each.looks_like(text)} OR NULL)", f"count({each.read(text)})"]
+            fits = f"CASE WHEN {each.proven_by(text)} THEN count({each.read(text)}) ELSE 0 END"
+            asked += [f"count({each.looks_like(text)} OR NULL)", fits]
     row = iter(_aggregated(connection, source, columns, asked))
     return [
         _Counts(
@@ -293,6 +308,10 @@ def _preferred(counts: _Counts, known: ColumnSchema | None) -> tuple[Reading, tu
     ]
     if nearly:
         return nearly[0], ()
+    doubtful = [each.reading for each in counted if each.looks == values and not each.fits]
+    if any(each in GROUPED for each in doubtful):
+        said = "is read as text: its commas may divide thousands or begin fractions"
+        return TEXT, (f"{said}; write its numbers without marks between thousands",)
     best = max(counted, key=lambda each: each.fits, default=None)
     if best and best.fits >= MENTIONED_SHARE * values:
         off = values - best.fits
@@ -308,10 +327,13 @@ def _exact(
         same = [each for each in readings if (each.type, each.format) == (known.type, known.format)]
         chosen = same[0] if same else chosen
         if known.type == chosen.type and known.format != chosen.format and not same:
-            was = known.format or "ISO"
-            return chosen, (f"is written as {chosen.format or 'ISO'} here and as {was} before",)
+            usual = "ISO" if known.type in ("date", "timestamp") else "plain"
+            was = known.format or usual
+            return chosen, (f"is written as {chosen.format or usual} here and as {was} before",)
         return chosen, ()
     others = [each for each in readings if each.type == chosen.type and each is not chosen]
-    if chosen.format and others:
+    if chosen in ODD and others:
         return chosen, (f"is read as {chosen.format} and could be {others[0].format} as well",)
+    if chosen in GROUPED:
+        return chosen, (f"is read as numbers written like {chosen.format}",)
     return chosen, ()

@@ -16,6 +16,9 @@ from evergreen.data.records import Records, Spelled
 from evergreen.data.refusal import Reason, UploadRefusedError, printable, shortened
 
 CHUNK = 1 << 20
+SHOWN_KEYS = 10
+FEWEST_WRAPPED = 10
+_GOES_ON = ("[", "{", ",", ":")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -27,7 +30,8 @@ def is_json_lines(path: Path, limits: Limits) -> bool:
         rest = file.read(CHUNK)
     # What cannot be read may still be one bad line among good ones.
     return first.lstrip().startswith("{") and (
-        first.rstrip().endswith("}") or rest.lstrip().startswith("{")
+        first.rstrip().endswith("}")
+        or (rest.lstrip().startswith("{") and not first.rstrip().endswith(_GOES_ON))
     )
 
 
@@ -83,27 +87,106 @@ def read_array(path: Path, name: str, records: Records, limits: Limits) -> None:
     Raises UploadRefusedError where the text stops being JSON: nothing after it can be trusted.
     """
     reader = _Reader(limits, "record")
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with _opened(path) as file:
         window = _Window(file, limits)
-        window.take("[")
-        number = 0
-        while not window.at("]"):
-            number += 1
+        number = _take_elements(window, reader, name, records)
+        _refuse_rest(window, name, number, "array")
+
+
+def read_wrapped(path: Path, name: str, records: Records, limits: Limits) -> str | None:
+    """Take the only array of records in an object, as `{"count": 2, "results": [{…}, {…}]}` has it.
+
+    Gives what there is to say; None if the object has no such array before it stops being JSON.
+    Raises UploadRefusedError if it has several, or where the text stops being JSON behind it.
+    """
+    reader = _Reader(limits, "record")
+    key, others, number = None, [], 0
+    with _opened(path) as file:
+        window = _Window(file, limits)
+        window.take("{")
+        while not window.at("}"):
             try:
-                value, text = window.value(reader)
-                reader.give(records, number, value, text)
-                if not window.at("]"):
+                label = str(window.value(reader)[0])
+                window.take(":")
+                if not window.at_records():
+                    window.value(reader)
+                    others.append(label)
+                elif key is None:
+                    key = label
+                    number = _take_elements(window, reader, name, records)
+                else:
+                    raise _several(name, key, label)
+                if not window.at("}"):
                     window.take(",")
-                    if window.at("]"):
-                        raise json.JSONDecodeError("no record before ']'", "", 0)  # noqa: TRY301
             except json.JSONDecodeError as error:
+                if key is None:
+                    return None
                 raise _broken(name, number, error) from None
             except RecursionError:
-                raise UploadRefusedError([reader.too_deep(number)]) from None
-        window.take("]")
-        if window.rest():
-            follows = json.JSONDecodeError("something follows the array", "", 0)
-            raise _broken(name, number, follows)
+                return None
+        window.take("}")
+        if key is None:
+            return None
+        what = "object; upload an array of records, or one object on each line"
+        _refuse_rest(window, name, number, what)
+    said = f"the records stand under the key '{printable(key)}'"
+    shown = ", ".join(f"'{printable(each)}'" for each in others[:SHOWN_KEYS])
+    return f"{said}; what stands beside it is passed over ({shown})" if others else said
+
+
+def holds_records(path: Path, limits: Limits) -> bool:
+    """Whether a file is one object on one line that is there for an array of records.
+
+    An object with a few records in it may be a record itself.
+    """
+    with _opened(path) as file:
+        first = file.readline(limits.record_bytes)
+        if file.read(CHUNK).strip():
+            return False
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    lists = [each for each in value.values() if isinstance(each, list)]
+    long = [each for each in lists if len(each) >= FEWEST_WRAPPED and isinstance(each[0], dict)]
+    return len(long) == 1
+
+
+def _opened(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _take_elements(window: _Window, reader: _Reader, name: str, records: Records) -> int:
+    """Give the elements of an array to the records; how many there are."""
+    window.take("[")
+    number = 0
+    while not window.at("]"):
+        number += 1
+        try:
+            value, text = window.value(reader)
+            reader.give(records, number, value, text)
+            if not window.at("]"):
+                window.take(",")
+                if window.at("]"):
+                    raise json.JSONDecodeError("no record before ']'", "", 0)  # noqa: TRY301
+        except json.JSONDecodeError as error:
+            raise _broken(name, number, error) from None
+        except RecursionError:
+            raise UploadRefusedError([reader.too_deep(number)]) from None
+    window.take("]")
+    return number
+
+
+def _refuse_rest(window: _Window, name: str, number: int, what: str) -> None:
+    if window.rest():
+        follows = json.JSONDecodeError(f"something follows the {what}", "", 0)
+        raise _broken(name, number, follows)
+
+
+def _several(name: str, one: str, other: str) -> UploadRefusedError:
+    keys = f"'{printable(one)}' and '{printable(other)}'"
+    message = f"'{name}' has records under the keys {keys}; upload each array as a file of its own"
+    return UploadRefusedError([Reason("several_tables", message)])
 
 
 def _broken(name: str, number: int, error: json.JSONDecodeError) -> UploadRefusedError:
@@ -141,6 +224,15 @@ class _Window:
         self._skip_space()
         return self._text.startswith(mark, self._place)
 
+    def at_records(self) -> bool:
+        """Whether an array comes next whose first element is an object."""
+        if not self.at("["):
+            return False
+        while not (begun := self._text[self._place + 1 :].lstrip(" \t\r\n")[:1]):
+            if not self._more():
+                return False
+        return begun == "{"
+
     def take(self, mark: str) -> None:
         """Pass over `mark`; raises JSONDecodeError if something else comes."""
         if not self.at(mark):
@@ -166,8 +258,10 @@ class _Window:
                 if not self._more():
                     raise
             else:
-                # A number may go on behind what was read; only an object ends by itself.
                 text = self._text[self._place : end]
+                # A number may go on behind what was read.
+                if end == len(self._text) and text[-1].isdigit() and self._more():
+                    continue
                 self._place = end
                 return value, text
 

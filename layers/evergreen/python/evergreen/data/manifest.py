@@ -54,10 +54,9 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
     path = archive.unpack(member, scratch / "manifest")
     path = as_utf8(path, form_of(path, name), scratch / "manifest.utf8", name)
     lines = Head.of(path).lines(name, limits)
-    skipped = next((number for number, line in enumerate(lines) if line.strip()), None)
-    if skipped is None:
+    if not any(line.strip() for line in lines):
         return Manifest()
-    file = delimited(path, name, skipped, divide(lines[skipped:]), limits)
+    file = delimited(path, name, divide(lines), limits, scratch)
     records = list(_records(file))
     files = _Files.of(archive, member)
     meets = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import duckdb
@@ -24,7 +25,7 @@ TYPES: dict[str, ColumnType] = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), "integer"),
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), "integer"),
     **dict.fromkeys(("UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"), "number"),
-    **dict.fromkeys(("VARCHAR", "UUID", "TIME", "ENUM"), "text"),
+    **dict.fromkeys(("VARCHAR", "UUID", "TIME", "TIME_NS", "ENUM"), "text"),
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
     "TIMESTAMP WITH TIME ZONE": "timestamp",
     "BOOLEAN": "boolean",
@@ -38,11 +39,39 @@ MOMENTS: tuple[Reading, ...] = tuple(
 """A text column of Parquet is text on purpose, except where dates had no other way."""
 
 
+LONG = ("UBIGINT", "HUGEINT", "UHUGEINT")
+_WHOLE_DECIMAL = re.compile(r"DECIMAL\(\d+,0\)")
+
+
 def column_type(sql_type: str) -> ColumnType | None:
     """Our type for one of DuckDB's, or None."""
     if sql_type.endswith("]"):
         return None
     return TYPES.get(sql_type.split("(", maxsplit=1)[0])
+
+
+def type_of_column(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    expression: str,
+    sql_type: str,
+    known: ColumnSchema | None,
+) -> ColumnType | None:
+    """Our type for a column, or None.
+
+    Whole numbers of a type beyond 64 bits are integers where all of them fit, and else keep their
+    digits as text: as numbers they would be rounded.
+    """
+    kind = column_type(sql_type)
+    is_long = sql_type in LONG or _WHOLE_DECIMAL.fullmatch(sql_type)
+    if not is_long or (known is not None and not known.empty and known.type == "number"):
+        return kind
+    held = f"TRY_CAST({expression} AS BIGINT) IS NULL AND {expression} IS NOT NULL"
+    return (
+        "text"
+        if one_value(connection, f"SELECT count(*) FROM {source} WHERE {held}")
+        else "integer"
+    )
 
 
 def text_in_parquet(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import duckdb
 
@@ -16,7 +14,7 @@ from evergreen.data.declared import markers_of
 from evergreen.data.engine import literal
 from evergreen.data.files import DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred
-from evergreen.data.readings import SPACES
+from evergreen.data.located import located
 from evergreen.data.refusal import Reason, RejectedRow, shortened
 from evergreen.data.repairs import (
     IDENTITY,
@@ -69,12 +67,14 @@ def bad_rows(
     found = sieve.bad_rows(connection, limit)
     names = list(sieve.staged.columns)
     markers = [markers_of(known, name) for name in names]
-    located = _located(file, [(row.number, row.texts) for row in found], markers)
+    places = {}
+    if isinstance(file, DelimitedFile):
+        places = located(file, [(row.number, row.texts) for row in found], markers)
     rows = []
     for row in found:
         if row.good:  # it was only looked for to tell it from those that repeat its key
             continue
-        line, raw = located.get(row.number, (None, None))
+        line, raw = places.get(row.number, (None, None))
         if isinstance(file, ParquetFile):
             line, raw = row.line, json.dumps(dict(zip(names, row.texts, strict=True)))
         reasons = (
@@ -204,53 +204,3 @@ def _offered(cell: str | None, markers: Sequence[str]) -> str:
     if cell is not None:
         return cell
     return "" if "" in markers or not markers else markers[0]
-
-
-def _located(
-    file: DelimitedFile | ParquetFile,
-    rows: Sequence[tuple[int, Sequence[str | None]]],
-    markers: Sequence[Sequence[str]],
-) -> dict[int, tuple[int, str]]:
-    """Row number → its first line and its text in the source, found by its values.
-
-    The engine does not say on which line a good record stands, so the text is read once more,
-    until the last of the wanted rows; this is off the path of clean files.
-    """
-    if isinstance(file, ParquetFile) or not rows:
-        return {}
-    wanted: dict[tuple[str, ...], deque[int]] = defaultdict(deque)
-    for number, cells in rows:
-        wanted[_key(cells, markers)].append(number)
-    found: dict[int, tuple[int, str]] = {}
-    with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        for line, record, raw in _records(text, file.delimiter, file.quote):
-            waiting = wanted.get(_key(record, markers))
-            if waiting:
-                found[waiting.popleft()] = (line, raw)
-                if len(found) == len(rows):
-                    break
-    return found
-
-
-def _records(text: TextIO, delimiter: str, quote: str) -> Iterator[tuple[int, list[str], str]]:
-    """Records with the line they begin on and their text."""
-    pending: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for line in text:
-            pending.append(line)
-            yield line
-
-    reader = csv.reader(lines(), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
-    first = 1
-    for record in reader:
-        yield first, record, "".join(pending).rstrip("\r\n")
-        pending.clear()
-        first = reader.line_num + 1
-
-
-def _key(cells: Sequence[str | None], markers: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Cells as they can be recognised: trimmed, and empty where they say missing."""
-    trimmed = ("" if cell is None else cell.strip(SPACES) for cell in cells)
-    marked = (*markers, *((),) * (len(cells) - len(markers)))
-    return tuple("" if cell in m else cell for cell, m in zip(trimmed, marked, strict=False))

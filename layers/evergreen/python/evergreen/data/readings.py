@@ -23,6 +23,9 @@ class Reading:
     `sure` (SQL condition) holds for the way most texts are written, and costs a fraction of the
     pattern in `looks`. If it holds and `cast` is not NULL, the text, spaces around it aside, has
     the form and means just what `cast` gives.
+
+    `proof` (SQL condition) holds for one value at least of a column that is read so: 1,234 alone
+    may be a thousand or, elsewhere, one and a bit; beside 1,234.50 it cannot.
     """
 
     type: ColumnType
@@ -31,11 +34,16 @@ class Reading:
     format: str | None = None
     sure: str = "false"
     cast: str = "NULL"
+    proof: str = "true"
 
     def looks_like(self, text: str) -> str:
         """SQL condition: `text` has this form."""
         sure = f"{self.sure} AND {self.cast} IS NOT NULL"
         return _filled(f"CASE WHEN {sure} THEN true ELSE {self.looks} END", text)
+
+    def proven_by(self, text: str) -> str:
+        """SQL aggregate: one of the values proves the reading."""
+        return "true" if self.proof == "true" else f"bool_or({_filled(self.proof, text)})"
 
     def read(self, text: str) -> str:
         """SQL for the value of `text`, NULL where it has not the form or cannot be held."""
@@ -77,7 +85,9 @@ _REAL = (
     r"|[iI][nN][fF]([iI][nN][iI][tT][yY])?)"
 )
 _ISO_DAY = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}"
-_ISO_TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?"
+_ISO_TIME = (
+    r"[ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?)| (UTC|GMT|[A-Z]\w+/\w+))?"
+)
 
 
 def _finite(expression: str) -> str:
@@ -91,10 +101,12 @@ def _form(pattern: str) -> str:
 _DIGITS = {"%Y": "____"}
 
 
-def _strptime(kind: ColumnType, format: str, pattern: str) -> Reading:  # noqa: A002
-    value = f"try_strptime({{v}}, {literal(format)})"
-    if kind == "date":
-        value = f"CAST({value} AS DATE)"
+def _strptime(kind: ColumnType, format: str, pattern: str, *others: str) -> Reading:  # noqa: A002
+    """Written in a format, or in any of the `others`, which then is only what it is called."""
+    formats = f"[{', '.join(map(literal, others))}]" if others else literal(format)
+    value = f"CAST(try_strptime({{v}}, {formats}) AS {kind})"
+    if others:
+        return Reading(kind, _form(pattern), value, format)
     # With two digits for each part (four for the year) nothing else is read as a moment.
     written = re.sub("%.", lambda part: _DIGITS.get(part[0], "__"), format)
     return Reading(kind, _form(pattern), value, format, f"{{v}} LIKE {literal(written)}", value)
@@ -102,6 +114,23 @@ def _strptime(kind: ColumnType, format: str, pattern: str) -> Reading:  # noqa: 
 
 _DAY = r"\d{1,2}{s}\d{1,2}{s}\d{4}"
 _SLASHED, _DOTTED, _DASHED = (_DAY.replace("{s}", mark) for mark in ("/", r"\.", "-"))
+
+_SHORT = _SLASHED.replace(r"\d{4}", r"\d{2}")
+_MONTH = r"[A-Za-z]{3,9}"
+_NAMED = (
+    rf"\d{{1,2}}([- ]){_MONTH}[- ]\d{{4}}|\d{{1,2}}-{_MONTH}-\d{{2}}|{_MONTH} \d{{1,2}},? \d{{4}}"
+)
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2})?"
+_LEAST = r"[+-]?\d{1,18}"
+
+
+def _thousands(mark: str, pattern: str, decimal: str, value: str, proof: str) -> Reading:
+    """Numbers of at most 18 digits with a mark between thousands, or without where it is usual."""
+    rest = rf"({decimal}\d+)?"
+    form = _form(rf"[+-]?\d{{1,3}}({pattern}\d{{3}}){{1,5}}{rest}|{_LEAST}{rest}")
+    real = _finite(f"TRY_CAST({value} AS DOUBLE)")
+    return Reading("number", form, real, f"1{mark}000", proof=f"regexp_matches({{v}}, '{proof}')")
+
 
 READINGS: tuple[Reading, ...] = (
     Reading(
@@ -138,8 +167,10 @@ READINGS: tuple[Reading, ...] = (
     Reading(
         "timestamp",
         _form(f"{_ISO_DAY}({_ISO_TIME})?"),
-        # As a zoned time: a plain cast to TIMESTAMP leaves an offset like +02:00 unread.
-        "CAST(TRY_CAST({v} AS TIMESTAMPTZ) AS TIMESTAMP)",
+        # As a zoned time: a plain cast to TIMESTAMP leaves an offset like +02:00 unread. Neither
+        # reads a comma before the fraction, or a space before the offset.
+        "CAST(TRY_CAST(regexp_replace(replace({v}, ',', '.'), ' ([Z+-])', '\\1') "
+        "AS TIMESTAMPTZ) AS TIMESTAMP)",
         # The cast comes first: there the engine sees that it is needed twice, and casts once.
         sure="(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR) = {v} AND strlen({v}) = 19 "
         "OR replace(CAST(TRY_CAST({v} AS TIMESTAMP) AS VARCHAR), ' ', 'T') || 'Z' = {v} "
@@ -156,6 +187,72 @@ READINGS: tuple[Reading, ...] = (
     _strptime("timestamp", "%d/%m/%Y %H:%M:%S", rf"{_SLASHED} \d{{1,2}}:\d{{2}}:\d{{2}}"),
     _strptime("timestamp", "%d.%m.%Y %H:%M", rf"{_DOTTED} \d{{1,2}}:\d{{2}}"),
     _strptime("timestamp", "%d.%m.%Y %H:%M:%S", rf"{_DOTTED} \d{{1,2}}:\d{{2}}:\d{{2}}"),
+    _strptime(
+        "timestamp",
+        "%d-%m-%Y %H:%M",
+        rf"{_DASHED} {_CLOCK}",
+        "%d-%m-%Y %H:%M",
+        "%d-%m-%Y %H:%M:%S",
+    ),
+    _strptime(
+        "timestamp",
+        "%m/%d/%Y %I:%M %p",
+        rf"{_SLASHED} {_CLOCK} ?[aApP][mM]",
+        "%m/%d/%Y %I:%M %p",
+        "%m/%d/%Y %I:%M:%S %p",
+        "%m/%d/%Y %I:%M%p",
+    ),
+    _strptime(
+        "timestamp",
+        "%d/%m/%Y %I:%M %p",
+        rf"{_SLASHED} {_CLOCK} ?[aApP][mM]",
+        "%d/%m/%Y %I:%M %p",
+        "%d/%m/%Y %I:%M:%S %p",
+        "%d/%m/%Y %I:%M%p",
+    ),
+    _strptime("date", "%m/%d/%y", _SHORT),
+    _strptime("date", "%d/%m/%y", _SHORT),
+    _strptime(
+        "date",
+        "1 Feb 2003",
+        _NAMED,
+        "%d-%b-%y",  # before four digits, which take two for the year 24
+        "%d-%b-%Y",
+        "%d %b %Y",
+        "%d-%B-%Y",
+        "%d %B %Y",
+        "%b %d, %Y",
+        "%B %d, %Y",
+        "%b %d %Y",
+        "%B %d %Y",
+    ),
+    _strptime(
+        "timestamp",
+        "1 Feb 2003 4:05",
+        rf"([A-Za-z]{{3}}, )?\d{{1,2}}[-/ ]{_MONTH}[-/ ]\d{{4}}[: ]{_CLOCK}"
+        r"( (GMT|UTC|[+-]\d{4}))?"
+        rf"|[A-Za-z]{{3}} {_MONTH} +\d{{1,2}} {_CLOCK} \d{{4}}",
+        "%d-%b-%Y %H:%M:%S",
+        "%d %b %Y %H:%M:%S",
+        "%d-%b-%Y %H:%M",
+        "%d %b %Y %H:%M",
+        "%a, %d %b %Y %H:%M:%S %z",
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%a, %d %b %Y %H:%M:%S UTC",
+        "%d/%b/%Y:%H:%M:%S %z",
+        "%a %b %d %H:%M:%S %Y",
+    ),
+    _strptime(
+        "timestamp",
+        "20030201T040500",
+        r"\d{8}T\d{6}Z?",
+        "%Y%m%dT%H%M%SZ",
+        "%Y%m%dT%H%M%S",
+    ),
+    _thousands(",", ",", r"\.", "replace({v}, ',', '')", r",\d{3}[.,]"),
+    _thousands(
+        "'", "[''\u2019]", r"\.", "regexp_replace({v}, '[''\u2019]', '', 'g')", "[''\u2019]"
+    ),
 )
 """In order of preference: the first that reads every value of a column is taken."""
 
@@ -165,9 +262,38 @@ DECIMAL_COMMA = Reading(
     _finite("TRY_CAST(replace({v}, ',', '.') AS DOUBLE)"),
     "decimal comma",
 )
+
+DECIMAL_COMMA_AND_THOUSANDS = _thousands(
+    ".",
+    "[.\u00a0\u202f]",
+    ",",
+    "replace(regexp_replace({v}, '[.\u00a0\u202f]', '', 'g'), ',', '.')",
+    "[\u00a0\u202f]|[.]\\d{3}[.,]",
+)
+GROUPED = (*READINGS[-2:], DECIMAL_COMMA_AND_THOUSANDS)
+"""Numbers with marks between their thousands."""
+
+COMMA_READINGS = (
+    *(each for each in READINGS if each not in GROUPED),
+    DECIMAL_COMMA,
+    DECIMAL_COMMA_AND_THOUSANDS,
+    *READINGS[-2:],
+)
 """Only in files divided by semicolons, as spreadsheets write where the comma is decimal."""
 
 TEXT = Reading("text", "true", "{v}")
+
+
+ODD = frozenset(
+    each for each in READINGS if each.type in ("date", "timestamp") and each.format is not None
+)
+"""Readings of moments that are not written as ISO has it."""
+
+MAY_BE_MOMENT = (
+    r"regexp_matches({v}, '\d\D{1,10}\d+\D|\d[- ][A-Za-z]{3,9}[- ]\d|[A-Za-z] \d{1,2},? \d{4}"
+    r"|\d\D\d+\D|\d{8}T\d')"
+)
+"""SQL condition: true of all texts that one of the ODD readings has the form of."""
 
 
 def cleaned(expression: str, markers: Sequence[str] = MISSING) -> str:
@@ -196,4 +322,4 @@ def unclean(text: str, lines: bool = True) -> str:  # noqa: FBT001, FBT002
 
 def readings_for(delimiter: str) -> Sequence[Reading]:
     """The readings that make sense in a file divided by `delimiter`."""
-    return (*READINGS, DECIMAL_COMMA) if delimiter == ";" else READINGS
+    return COMMA_READINGS if delimiter == ";" else READINGS

@@ -7,6 +7,8 @@ a word; so is a line longer than its buffer. So lengths are measured before.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,27 +18,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK, PIECE = 1 << 23, 1 << 16
+BACKSLASH = "\\"
+_ESCAPED = re.compile(rb'\\["\\]')
 FEED, RETURN = ord("\n"), ord("\r")
 
-BLOCK = 1 << 15
+STARTS = 24
+"""So many records of each chunk are told where they begin."""
+
 PIECES, PIECE_BYTES = 256, 1 << 14
 """So many pieces of a file, anywhere in it, show how many lines are ragged."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How the values of a record are divided: `width` is how many the first record has."""
+    """How the values of a record are divided: `width` is how many a row is written with.
+
+    A quote inside of quotes is written after an `escape`.
+    """
 
     delimiter: str
     quote: str
     width: int
+    escape: str = '"'
+
+    @property
+    def mark(self) -> int:
+        """The delimiter as a byte."""
+        return ord(self.delimiter)
 
 
 @dataclass(frozen=True)
 class Longest:
     """The longest record: its bytes, and where it begins; `is_open`: the last has an open quote.
 
-    `last` is where the last record begins; `ragged` counts records of another width.
+    `last` is where the last record begins; `ragged` counts records of another width, `swallowed`
+    those of several lines that have as many delimiters, quoted or not, as so many rows. `starts`:
+    where some records begin, all over the file; none are told where a backslash is an escape.
     """
 
     size: int
@@ -44,111 +61,155 @@ class Longest:
     last: int
     is_open: bool
     ragged: int
+    swallowed: int = 0
+    starts: tuple[int, ...] = ()
 
 
-def longest_record(path: Path, shape: Shape) -> Longest:
-    """Measure records, taking every second quote for a closing one."""
-    start = longest = place = offset = inside = ragged = marks = 0
+def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None) -> Longest:
+    """Measure records, by the quotes that are `known`, or taking every second one for closing."""
+    start = longest = place = offset = inside = ragged = swallowed = marks = lines = every = 0
+    starts: list[int] = []
+    escaped = False
+    waiting = next(known, None) if known else None
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
+            if shape.escape == BACKSLASH:
+                chunk, escaped = _without_escapes(chunk, escaped)
             text = np.frombuffer(chunk, dtype=np.uint8)
-            quotes = np.flatnonzero(text == ord(shape.quote))
-            ends = _outside(text, FEED, quotes, inside) + 1
-            found = _outside(text, ord(shape.delimiter), quotes, inside)
+            if known is None:
+                quotes = np.flatnonzero(text == ord(shape.quote))
+            else:
+                here = []
+                while waiting is not None and waiting < offset + len(chunk):
+                    here.append(waiting - offset)
+                    waiting = next(known, None)
+                quotes = np.array(here, dtype=np.intp)
+            feeds, delimiters = (np.flatnonzero(text == each) for each in (FEED, shape.mark))
+            ends = _outside(feeds, quotes, inside) + 1
+            found = _outside(delimiters, quotes, inside)
             if len(ends):
                 sizes = np.diff(ends, prepend=start - offset)
                 at = int(sizes.argmax())
                 if sizes[at] > longest:
                     longest, place = int(sizes[at]), int(ends[at] - sizes[at]) + offset
                 start = int(ends[-1]) + offset
-                held = np.searchsorted(found, ends)
-                counts = np.diff(held, prepend=0)
-                counts[0] += marks
-                marks = len(found) - int(held[-1])
-                ragged += _ragged(text, ends, sizes, counts, shape)
+                starts += (ends[:: max(1, len(ends) // STARTS)] + offset).tolist()
+                counts, marks = _up_to(ends, found, marks)
+                returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
+                blank = (sizes == 1) | returned
+                ragged += int(np.count_nonzero((counts != shape.width - 1) & ~blank))
+                if lines or len(feeds) > len(ends):  # else each line is a record
+                    several, lines = _up_to(ends, feeds, lines)
+                    totals, every = _up_to(ends, delimiters, every)
+                    as_rows = (several > 1) & (totals == several * (shape.width - 1))
+                    swallowed += int(np.count_nonzero(as_rows))
+                else:
+                    every = len(delimiters) - int(np.searchsorted(delimiters, ends[-1]))
             else:
-                marks += len(found)
+                marks, lines, every = (
+                    marks + len(found),
+                    lines + len(feeds),
+                    every + len(delimiters),
+                )
             inside = (inside + len(quotes)) % 2
             offset += len(chunk)
     if offset - start > longest:
         longest, place = offset - start, start
-    return Longest(longest, place, start, bool(inside), ragged)
+    told = () if shape.escape == BACKSLASH else tuple(starts)
+    return Longest(longest, place, start, bool(inside), ragged, swallowed, told)
 
 
-def short_records(path: Path, shape: Shape, most: int) -> int | None:
-    """About how many records are ragged, if surely none is longer than `most` bytes; else None.
+def whole_records(text: bytes, quote: str) -> bytes:
+    """A text that begins with a record, up to the end of the last whole one."""
+    seen = np.frombuffer(text, dtype=np.uint8)
+    feeds = np.flatnonzero(seen == FEED)
+    if not len(feeds):
+        return b""
+    before, _ = _counts_before(seen == ord(quote), feeds)
+    ends = feeds[before % 2 == 0]
+    return text[: int(ends[-1]) + 1] if len(ends) else b""
 
-    None, too, if the last has an open quote. Quotes are counted, and one end of a record is looked
-    for in each block: what lies between two such ends is as short as that, or shorter. Some blocks,
-    drawn anew each time, show how many records are ragged.
+
+def _up_to(
+    ends: NDArray[np.intp], found: NDArray[np.intp], before: int
+) -> tuple[NDArray[np.intp], int]:
+    """How many marks each record has, `before` of the first's being known; those after the last."""
+    held = np.searchsorted(found, ends)
+    counts = np.diff(held, prepend=0)
+    counts[0] += before
+    return counts, len(found) - int(held[-1])
+
+
+def _without_escapes(chunk: bytes, escaped: bool) -> tuple[bytes, bool]:  # noqa: FBT001
+    """A chunk without the marks that a backslash makes letters; whether the next one begins so."""
+    plain = _ESCAPED.sub(b"__", b"_" + chunk[1:] if escaped and chunk[:1] in b'"\\' else chunk)
+    return plain, plain.endswith(b"\\")
+
+
+def _outside(found: NDArray[np.intp], quotes: NDArray[np.intp], inside: int) -> NDArray[np.intp]:
+    """Of the places of a mark, those outside of quotes."""
+    outside: NDArray[np.intp] = found[(np.searchsorted(quotes, found) + inside) % 2 == 0]
+    return outside
+
+
+def ragged_where_lines_are_records(path: Path, shape: Shape, most: int) -> int | None:
+    """About how many lines are ragged, if each is a record of at most `most` bytes; else None.
+
+    It is where every line has an even number of quotes, which is found several times faster than
+    what the longest record is. Pieces of the file, drawn anew each time, show how many are ragged.
     """
     size = path.stat().st_size
-    blocks = -(-size // BLOCK)
-    shown = frozenset(Random().sample(range(blocks), min(PIECES, blocks)))  # noqa: S311
-    last = offset = inside = ragged = looked_at = 0
+    draw = Random()  # noqa: S311
+    per_chunk = -(-PIECES * CHUNK // max(size, 1))
+    offset = last = inside = ragged = looked_at = 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            quotes = np.frombuffer(chunk, dtype=np.uint8) == ord(shape.quote)
-            for start in range(0, len(chunk), BLOCK):
-                stop = min(start + BLOCK, len(chunk))
-                end = _first_end(chunk, quotes, start, stop, inside)
-                if end is not None:
-                    if offset + end - last > most:
-                        return None
-                    last = offset + end
-                    if (offset + start) // BLOCK in shown:
-                        ragged += _ragged_in(chunk[end:stop], shape)
-                        looked_at += stop - end
-                inside = (inside + int(np.count_nonzero(quotes[start:stop]))) % 2
+            text = np.frombuffer(chunk, dtype=np.uint8)
+            feeds = np.flatnonzero(text == FEED)
+            before, every = _counts_before(text == ord(shape.quote), feeds)
+            if ((before + inside) % 2).any():
+                return None
+            if len(feeds):
+                if int(np.diff(feeds, prepend=last - offset - 1).max()) > most:
+                    return None
+                last = offset + int(feeds[-1]) + 1
+                for _ in range(per_chunk):
+                    first = int(feeds[draw.randrange(len(feeds))]) + 1
+                    piece = chunk[first : chunk.rfind(b"\n", first, first + PIECE_BYTES) + 1]
+                    ragged += _ragged(piece, shape)
+                    looked_at += len(piece)
+            inside = (inside + every) % 2
             offset += len(chunk)
     if inside or offset - last > most:
         return None
     return ragged * size // max(1, looked_at)
 
 
-def _first_end(
-    chunk: bytes, quotes: NDArray[np.bool_], start: int, stop: int, inside: int
-) -> int | None:
-    """Where a record first ends between two places; `inside`: an odd number of quotes before."""
-    place = start
-    while (feed := chunk.find(b"\n", place, stop)) >= 0:
-        inside += int(np.count_nonzero(quotes[place:feed]))
-        if inside % 2 == 0:
-            return feed + 1
-        place = feed + 1
-    return None
+def _counts_before(
+    marks: NDArray[np.bool_], places: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], int]:
+    """How many marks stand before each place, where none is; and how many there are.
+
+    Counted by words of 64 bits, one bit a mark: ten times faster than by adding them up.
+    """
+    bits = np.packbits(marks, bitorder="little")
+    words = np.append(bits, np.zeros(-len(bits) % 8, dtype=np.uint8)).view("<u8")
+    ends = np.cumsum(np.bitwise_count(words), dtype=np.int64)
+    word, bit = np.divmod(places, 64)
+    after = np.bitwise_count(words[word] >> bit.astype(np.uint64))
+    return ends[word] - after, int(ends[-1])
 
 
-def _ragged_in(records: bytes, shape: Shape) -> int:
-    """How many of the records that end here are of another width."""
-    text = np.frombuffer(records, dtype=np.uint8)
-    quotes = np.flatnonzero(text == ord(shape.quote))
-    ends = _outside(text, FEED, quotes, 0) + 1
-    found = _outside(text, ord(shape.delimiter), quotes, 0)
-    counts = np.diff(np.searchsorted(found, ends), prepend=0)
-    return _ragged(text, ends, np.diff(ends, prepend=0), counts, shape)
-
-
-def _ragged(
-    text: NDArray[np.uint8],
-    ends: NDArray[np.intp],
-    sizes: NDArray[np.intp],
-    marks: NDArray[np.intp],
-    shape: Shape,
-) -> int:
-    """How many of the records with these ends, sizes and delimiters are of another width."""
-    returned = (text[ends - 2] == RETURN) & (sizes == len(b"\r\n"))
-    blank = (sizes == 1) | returned
-    return int(np.count_nonzero((marks != shape.width - 1) & ~blank))
-
-
-def _outside(
-    text: NDArray[np.uint8], mark: int, quotes: NDArray[np.intp], inside: int
-) -> NDArray[np.intp]:
-    """Where a mark stands outside of quotes."""
-    found: NDArray[np.intp] = np.flatnonzero(text == mark)
-    outside: NDArray[np.intp] = found[(np.searchsorted(quotes, found) + inside) % 2 == 0]
-    return outside
+def _ragged(lines: bytes, shape: Shape) -> int:
+    """How many lines, each of them a record, are of another width."""
+    text = np.frombuffer(lines, dtype=np.uint8)
+    quotes, feeds, marks = (
+        np.flatnonzero(text == each) for each in (ord(shape.quote), FEED, shape.mark)
+    )
+    counts, _ = _up_to(feeds, _outside(marks, quotes, 0), 0) if len(feeds) else (feeds, 0)
+    sizes = np.diff(feeds, prepend=-1)
+    blank = (sizes == 1) | ((text[feeds - 1] == RETURN) & (sizes == len(b"\r\n")))
+    return int(np.count_nonzero((counts != shape.width - 1) & ~blank))
 
 
 def ragged_lines(path: Path, shape: Shape) -> int:

@@ -50,6 +50,8 @@ FOREIGN_FORMATS = (
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
     (b"ARROW1", "an Arrow file"),
+    (b"@relation", "an ARFF file"),
+    (b"@RELATION", "an ARFF file"),
     (b"\x80\x02", "a Python pickle, which is never opened"),
     (b"\x80\x03", "a Python pickle, which is never opened"),
     (b"\x80\x04", "a Python pickle, which is never opened"),
@@ -209,10 +211,9 @@ def _text(upload: Upload, quotes: bool) -> ParquetFile | DelimitedFile:  # noqa:
     if _OBJECT.match(head.text):
         return _json_lines(upload)
     lines = head.lines(upload.name, upload.limits)
-    skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    division = divide(lines[skipped:])
-    if not is_prose(lines[skipped:], division):
-        return delimited(upload.path, upload.name, skipped, division, upload.limits, quotes)
+    division = divide(lines)
+    if not is_prose(lines, division):
+        return delimited(upload.path, upload.name, division, upload.limits, upload.scratch, quotes)
     with upload.records("line") as records:
         said = plain_text.read_text(upload.path, head.text, records, upload.limits)
         return records.as_parquet(upload.connection, [said])
@@ -225,15 +226,25 @@ def _json_array(upload: Upload) -> ParquetFile:
 
 
 def _json_lines(upload: Upload) -> ParquetFile:
-    if not json_records.is_json_lines(upload.path, upload.limits):
-        message = (
-            f"'{upload.name}' is one JSON object over several lines; upload an array of records "
-            '([{"a": 1}, {"a": 2}]) or one object on each line'
-        )
-        raise _refused("not_a_table", message)
+    on_lines = json_records.is_json_lines(upload.path, upload.limits)
+    if not on_lines or json_records.holds_records(upload.path, upload.limits):
+        return _json_object(upload)
     with upload.records("line") as records:
         json_records.read_lines(upload.path, records, upload.limits)
         return records.as_parquet(upload.connection)
+
+
+def _json_object(upload: Upload) -> ParquetFile:
+    """One object, of which a key has the records."""
+    with upload.records("record") as records:
+        said = json_records.read_wrapped(upload.path, upload.name, records, upload.limits)
+        if said is not None:
+            return records.as_parquet(upload.connection, [said])
+    message = (
+        f"'{upload.name}' is one JSON object over several lines; upload an array of records "
+        '([{"a": 1}, {"a": 2}]) or one object on each line'
+    )
+    raise _refused("not_a_table", message)
 
 
 FORMATS: tuple[tuple[bytes, Callable[[Upload], ParquetFile | DelimitedFile]], ...] = (

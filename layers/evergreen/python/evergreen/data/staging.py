@@ -12,6 +12,7 @@ import duckdb
 from evergreen.data.declared import markers_of
 from evergreen.data.engine import identifier, literal, one_value, parquet
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
+from evergreen.data.located import located
 from evergreen.data.readings import cleaned
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.schema import Schema
@@ -22,6 +23,9 @@ TOO_LONG = "LINE SIZE OVER MAXIMUM"
 
 MOST_REJECTED = 100_000
 """Bad rows that are held; a file with more is refused whole, whatever its size."""
+
+COMPARED_NAMES = 50
+"""A row with so many of the names in their places is a header."""
 
 BUFFER_BYTES = 32_000_000
 RAW_BYTES = 64 << 20
@@ -81,15 +85,17 @@ def stage_delimited(
     """Divide text into columns of text, NULL where missing; rows of another width are rejected."""
     path = scratch / "staged.parquet"
     columns = cells_of(file)
+    markers = [markers_of(known, column) for column in file.names]
     try:
         cells = ", ".join(
-            f"{cleaned(cell, markers_of(known, column))} AS {cell}"
-            for column, cell in zip(file.names, columns, strict=True)
+            f"{cleaned(cell, missing)} AS {cell}"
+            for missing, cell in zip(markers, columns, strict=True)
         )
         connection.execute(
             f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} (FORMAT parquet)"
         )
         rejected = rejected_rows(connection, file)
+        path, repeated = _without_headers(connection, file, path, markers)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -98,7 +104,45 @@ def stage_delimited(
     if rows > file.limits.rows:
         raise file.limits.refuse("rows", f"'{name}' has {rows:,} rows")
     named = dict(zip(file.names, columns, strict=True))
+    rejected = tuple(sorted((*rejected, *repeated), key=lambda row: row.line or 0))
     return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
+
+
+def _without_headers(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile,
+    path: Path,
+    markers: Sequence[Sequence[str]],
+) -> tuple[Path, tuple[RejectedRow, ...]]:
+    """The staged rows without those that repeat the header, as files that were joined have them."""
+    if not file.may_repeat_header:
+        return path, ()
+    same = [
+        f"{cell} = {literal(name)}"
+        for cell, name, missing in zip(cells_of(file), file.names, markers, strict=True)
+        if name not in missing
+    ]
+    is_header = f"({' AND '.join(same[:COMPARED_NAMES])})"
+    source = parquet([path], f", {ROW} = true")
+    found = connection.execute(
+        f"SELECT {ROW} FROM {source} WHERE {is_header} ORDER BY {ROW}"
+    ).fetchall()
+    if not found:
+        return path, ()
+    kept = path.with_name("kept.parquet")
+    connection.execute(
+        f"COPY (SELECT * FROM {parquet([path])} WHERE {is_header} IS NOT TRUE) "
+        f"TO {literal(str(kept))} (FORMAT parquet)"
+    )
+    path.unlink()
+    places = located(file, [(int(number), file.names) for (number,) in found], markers)
+    rows = []
+    for (number,) in found:
+        line, raw = places.get(int(number), (None, file.delimiter.join(file.names)))
+        where = f"line {line} repeats" if line else "a row repeats"
+        reason = Reason("repeated_header", f"{where} the header", line=line)
+        rows.append(RejectedRow(line, raw, (reason,)))
+    return kept, tuple(rows)
 
 
 def cells_of(file: DelimitedFile) -> list[str]:
@@ -119,11 +163,13 @@ def delimited(
     spelled = ", ".join(
         f"{literal(cell)}: {literal(types.get(cell, 'VARCHAR'))}" for cell in cells_of(file)
     )
-    quote, header = literal(file.quote), str(file.has_header).lower()
+    quote, escape = literal(file.quote), literal(file.escape)
+    header = str(file.has_header).lower()
     return (
         f"read_csv({literal(str(file.path))}, auto_detect = false, columns = {{{spelled}}}, "
-        f"delim = {literal(file.delimiter)}, quote = {quote}, escape = {quote}, header = {header}, "
-        f"skip = {file.skipped_lines}, strict_mode = true, store_rejects = true, "
+        f"delim = {literal(file.delimiter)}, quote = {quote}, escape = {escape}, "
+        f"header = {header}, skip = {file.skipped_lines}, strict_mode = true, "
+        f"store_rejects = true, "
         f"max_line_size = {file.limits.cell_bytes}, buffer_size = {_buffer(file)}, "
         f"rejects_limit = {MOST_REJECTED}, parallel = {str(file.in_pieces).lower()}, "
         f"rejects_table = '{rejects}', rejects_scan = '{rejects}_scans'{options})"
@@ -143,7 +189,10 @@ def _damaged(path: Path, name: str, error: duckdb.Error) -> Reason:
 def rejected_rows(
     connection: duckdb.DuckDBPyConnection, file: DelimitedFile, rejects: str = "reject_errors"
 ) -> tuple[RejectedRow, ...]:
-    """What DuckDB would not take, with its real lines: those it reports count records."""
+    """What is no row, in order: what was set aside before, and what DuckDB would not take.
+
+    With its real lines: those that DuckDB reports count records.
+    """
     counted = f"SELECT count(*), coalesce(sum(strlen(csv_line)), 0) FROM {rejects}"
     errors, size = connection.execute(counted).fetchone() or (0, 0)
     if errors >= MOST_REJECTED:
@@ -156,7 +205,7 @@ def rejected_rows(
         f"FROM {rejects} GROUP BY line_byte_position ORDER BY line_byte_position"
     ).fetchall()
     lines = _lines_at(file.path, [int(position) - 1 for position, *_ in found])
-    rows: list[RejectedRow] = []
+    rows = list(file.rejected)
     for (_, kinds, messages, raw), line in zip(found, lines, strict=True):
         text = str(raw).lstrip("\r\n")
         first = line + str(raw)[: len(str(raw)) - len(text)].count("\n")
@@ -166,7 +215,7 @@ def rejected_rows(
         for offset, part in enumerate(parts[:1] if TOO_LONG in wrong else parts):
             reasons = tuple(_reason(kind, wrong[kind], file, first + offset) for kind in wrong)
             rows.append(RejectedRow(first + offset, part, reasons))
-    return tuple(rows)
+    return tuple(sorted(rows, key=lambda row: row.line or 0))
 
 
 def _one_of_each(kinds: Sequence[str], messages: Sequence[str]) -> dict[str, str]:

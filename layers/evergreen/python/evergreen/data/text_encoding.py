@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from evergreen.data.refusal import Reason, UploadRefusedError
 
 CHUNK = 1 << 20
@@ -59,13 +61,32 @@ def form_of(source: Path, name: str) -> TextForm:
             if b"\0" in chunk:
                 raise _nul(source, name)
             seen.add(chunk)
-    # The engine gives up at a return by itself between lines that end otherwise.
-    mixed_ends = seen.returns > seen.pairs or seen.feeds > seen.pairs > 0
+    mixed_ends = (
+        (seen.pairs > 0 and seen.feeds > seen.pairs)
+        or (seen.feeds == 0 and seen.returns > 0)
+        or (seen.returns > seen.pairs and _any_lone_return(source))
+    )
     if seen.broken > seen.foreign:
         return TextForm("cp1252", mixed_ends, seen.foreign > 0, seen.quotes, seen.plain_numbers)
     marked = head.startswith(codecs.BOM_UTF8)
     encoding = "utf-8-sig" if marked else "utf-8"
     return TextForm(encoding, mixed_ends, quotes=seen.quotes, plain_numbers=seen.plain_numbers)
+
+
+def _any_lone_return(source: Path) -> bool:
+    """Whether a return outside of quotes ends a line all by itself; engines stumble over it."""
+    inside = 0
+    with source.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            chunk += file.read(1) if chunk.endswith(b"\r") else b""
+            text = np.frombuffer(chunk, dtype=np.uint8)
+            quotes = np.flatnonzero(text == ord('"'))
+            ends = np.flatnonzero(text == ord("\r"))
+            lone = ends[text[np.minimum(ends + 1, len(text) - 1)] != ord("\n")]
+            if ((np.searchsorted(quotes, lone) + inside) % 2 == 0).any():
+                return True
+            inside = (inside + len(quotes)) % 2
+    return False
 
 
 class _Seen:

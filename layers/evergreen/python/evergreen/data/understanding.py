@@ -12,7 +12,12 @@ from evergreen.data.declared import declared_column, declared_readings, markers_
 from evergreen.data.engine import identifier, make_room, one_value
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.inference import Inferred, TextColumn, infer, misfitting_rows
-from evergreen.data.parquet_columns import as_declared, column_type, text_in_parquet, typed_column
+from evergreen.data.parquet_columns import (
+    as_declared,
+    text_in_parquet,
+    type_of_column,
+    typed_column,
+)
 from evergreen.data.quarantine import NOUNS, bad_rows
 from evergreen.data.readings import READINGS, cleaned, readings_for
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, did_you_mean, shortened
@@ -135,7 +140,7 @@ def _columns(
             continue
         before = known.column(written) if known else None
         name = before.name if before else written
-        kind = column_type(staged.types[written])
+        kind = type_of_column(connection, staged.source, expression, staged.types[written], before)
         if kind is None:
             held = shortened(staged.types[written])
             left_out.append(f"column '{name}' is left out: {held} has no place in a table")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from evergreen.data.column_names import column_names
 from evergreen.data.confinement import confined
 from evergreen.data.limits import Limits
 from evergreen.data.records import Records
-from evergreen.data.refusal import Reason, UploadRefusedError, printable
+from evergreen.data.refusal import Reason, UploadRefusedError, printable, shortened
+from evergreen.data.table_top import lacks_names, titles_above, without_names
 
 BOOK = "xl/workbook.xml"
 XML = (".xml", ".rels", ".vml")
 _DECLARED = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 _ERROR_CELL = re.compile(rb"""\st\s*=\s*["']e["']""")
 _TAIL = 32
+
+SAMPLED_ROWS = 200
+"""So many rows show where the table begins."""
 
 OTHER_OFFICE = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb); save it as .xlsx",
@@ -64,7 +69,7 @@ def _refuse_declarations(text: bytes, member: str, name: str) -> None:
 def read_workbook(
     path: Path, name: str, records: Records, scratch: Path, limits: Limits
 ) -> tuple[str, ...]:
-    """Give the rows below the first to the records, by their numbers in the sheet.
+    """Give the rows of the first sheet with data to the records, by their numbers in the sheet.
 
     Gives what there is to say. Raises UploadRefusedError.
     """
@@ -75,14 +80,30 @@ def read_workbook(
     first = int(found["row"])
     with cells.open(encoding="utf-8") as file:
         rows = _rows(file, first)
-        line, header = next(rows)
-        written = ["" if cell is None else str(_value(cell)) for cell in header]
-        names, said = column_names(written, name, line, limits)
-        for line, row in rows:
+        top = list(islice(rows, SAMPLED_ROWS))
+        texts = [["" if cell is None else str(_value(cell)) for cell in row] for _, row in top]
+        above = titles_above(texts)
+        line, header = top[above][0], texts[above]
+        said = tuple(_said_of_titles(texts[:above], line))
+        if lacks_names(texts[above:]):
+            names, _ = column_names([""] * len(header), name, line, limits)
+            said += (without_names(f"row {line}", header),)
+            top = top[above:]
+        else:
+            names, unnamed = column_names(header, name, line, limits)
+            said += unnamed
+            top = top[above + 1 :]
+        for line, row in chain(top, rows):
             values = [_value(cell) for cell in row]
             records.add(line, zip(names, values, strict=True), json.dumps(row, ensure_ascii=False))
     cells.unlink()
     return (*_passed_over(found), *said)
+
+
+def _said_of_titles(titles: Sequence[Sequence[str]], line: int) -> Iterator[str]:
+    if titles:
+        shown = ", ".join(f"'{shortened(' '.join(filter(None, title)))}'" for title in titles)
+        yield f"what stands above the table is passed over ({shown}); it begins in row {line}"
 
 
 def _rows(file: Iterable[str], first: int) -> Iterator[tuple[int, list[Any]]]:
