@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.data.uploads import Uploader
+from evergreen.data.engine import parquet
+from evergreen.data.rules import Rule
+from evergreen.data.sieve import tally
+from tests.unit.data.uploads import Uploader, write_parquet
 
 HEADER = "id,age,mail,day\n"
 GOOD = HEADER + "".join(f"{i},{20 + i % 50},a{i}@b.org,2026-01-0{1 + i % 9}\n" for i in range(60))
@@ -325,3 +330,10 @@ def test_a_large_file_that_was_read_at_once_is_read_again_where_rules_are_broken
     assert (part.rows, part.quarantined_rows) == (60, 3)
     assert uploader.codes() == [(62, ["row"]), (63, ["too_few_values"]), (64, ["unique"])]
     assert uploader.take(GOOD, declared=declared).rows == 60
+
+
+def test_no_rows_break_no_rule(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "none.parquet", "SELECT 1 AS age WHERE false")
+    asked = Rule("old", "range", "quarantine", "age", "age > 120", "age", "is too old")
+    with duckdb.connect() as connection:
+        assert tally(connection, parquet([path]), [asked]) == (0,)

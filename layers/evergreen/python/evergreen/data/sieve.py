@@ -197,6 +197,6 @@ def tally(
     """How many rows of a table function break each of the rules; one pass."""
     if not rules:
         return ()
-    asked = ", ".join(f"count_if({rule.broken})" for rule in rules)
+    asked = ", ".join(f"count(CASE WHEN {rule.broken} THEN 1 END)" for rule in rules)
     row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
     return tuple(int(each) for each in row)

@@ -22,6 +22,7 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
         "labelling/rater_agreement.py",
         "labelling/statements.py",
         "labelling/unlabelled.py",
+        "media/grids.py",
     ),
     "plan_search": ("features", "training", *_METRICS),
     "run_trial": ("features", "training", *_METRICS),
