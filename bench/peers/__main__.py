@@ -22,7 +22,7 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 PEERS = CHECKOUT / ".venv-peers" / "bin" / "python"
-RUNS = 3
+RUNS = 7
 ROWS = 100_000
 DRAWN = "(hash(i * 31 + {n}) % 1000000) / 1000000.0"
 """A number from 0 to 1 that depends on row and column alone: the table is the same everywhere."""

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import mode
 
@@ -106,7 +107,7 @@ class Division:
     escape: str = '"'
     has_own_header: bool = False
 
-    @property
+    @cached_property
     def usual_width(self) -> int:
         """How many values most records below the first have."""
         below = [len(record) for record in self.records[1:]]
