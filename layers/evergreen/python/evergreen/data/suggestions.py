@@ -215,7 +215,8 @@ def _many_categories(columns: list[ColumnProfile]) -> Iterator[Suggestion]:
     for each in columns:
         few = MOSTLY * each.count
         if each.type == "text" and not _is_prose(each) and MANY_CATEGORIES < each.distinct < few:
-            why = f"{each.distinct:,} categories, {each.count / each.distinct:,.0f} rows each"
+            rows = each.count / each.distinct
+            why = f"{each.distinct:,} categories with {rows:,.1f} rows each"
             yield Suggestion("many categories", (each.name,), why)
 
 
