@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from evergreen.contracts.data_section import MISSING
 from evergreen.data import expectation
 from evergreen.data.engine import connect
 from evergreen.data.expectation import write_as_expected
@@ -100,6 +102,23 @@ def test_one_odd_row_comes_out_as_it_does_with_all_care(uploader: Uploader, odd:
     content = "".join([*lines[:150], odd + "\n", *lines[150:]])
 
     assert outcome(uploader, content) == carefully(uploader, content)
+
+
+@pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("columns", [[2], range(7)], ids=["a text", "all"])
+@pytest.mark.parametrize("marker", MISSING)
+def test_a_missing_value_that_no_sample_showed_is_missing(
+    tmp_path: Path, uploader: Uploader, marker: str, columns: Iterable[int]
+) -> None:
+    lines = CLEAN.splitlines(keepends=True)
+    for column in columns:
+        cells = lines[80 + column].rstrip("\n").split(",")
+        cells[column] = marker
+        lines[80 + column] = ",".join(cells) + "\n"
+    content = "".join(lines)
+
+    assert outcome(uploader, content) == carefully(uploader, content)
+    assert taken_at_once(tmp_path, content)
 
 
 @pytest.mark.usefixtures("small_samples")

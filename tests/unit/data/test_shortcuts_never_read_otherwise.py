@@ -147,7 +147,7 @@ def test_spaces_around_a_text_are_never_overlooked(
     ended = "" if lines else "AND NOT contains(v, chr(10)) AND NOT contains(v, chr(13)) "
     overlooked = connection.execute(
         f"SELECT v FROM (SELECT unnest(?) AS v) "
-        f"WHERE NOT {unclean('v', lines)} {ended}AND {cleaned('v')} IS DISTINCT FROM v "
+        f"WHERE NOT {unclean('v', lines=lines)} {ended}AND {cleaned('v')} IS DISTINCT FROM v "
         f"AND v NOT IN ({', '.join(literal(marker) for marker in MISSING)})",
         [written],
     ).fetchall()

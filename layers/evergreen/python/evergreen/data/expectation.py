@@ -8,8 +8,10 @@ and the file is read with all care, as if this had never been tried. What is wri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -19,7 +21,15 @@ from evergreen.data.declared import has_own_markers
 from evergreen.data.engine import connect, identifier, literal, one_value, parquet
 from evergreen.data.inference import Inferred
 from evergreen.data.parts import WRITTEN
-from evergreen.data.readings import FAIL, MISFIT, READINGS, TEXT, cleaned, unclean
+from evergreen.data.readings import (
+    FAIL,
+    MISFIT,
+    READINGS,
+    TEXT,
+    cleaned,
+    says_missing,
+    unclean,
+)
 from evergreen.data.record_lengths import whole_records
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.repairs import is_repair
@@ -37,6 +47,8 @@ MOST_COLUMNS = 500
 SAMPLES = 24
 SAMPLE_BYTES = 64 << 10
 """So many pieces of so many bytes, evenly spaced, make the sample."""
+
+REJECTS = "expected_rejects"
 
 LEAST_DOUBTFUL = 1e18
 """Whole numbers of more digits are identifiers."""
@@ -65,30 +77,11 @@ def write_as_expected(
     expected = _expected(file, name, scratch, known, required)
     if expected is None:
         return None
-    columns, spaced = expected
-    markers = ", ".join(literal(marker) for marker in MISSING)
-    cells = dict(zip(cells_of(file), columns, strict=True))
-    # DuckDB reads 1_000 and +-1 as numbers too.
-    plain = file.plain_numbers and file.has_header
-    direct = {cell: "DOUBLE" for cell, each in cells.items() if plain and each.reading is NUMBER}
-    source = delimited(file, f", nullstr = [{markers}]", "expected_rejects", direct)
-    values = ", ".join(
-        f"{cell if cell in direct else _value(column, cell, column.name in spaced)} "
-        f"AS {identifier(column.name)}"
-        for cell, column in cells.items()
-    )
+    attempt = _Attempt(connection, file, expected, destination)
     try:
-        written = connection.execute(
-            f"COPY (SELECT {values} FROM {source}) TO {literal(str(destination))} ({WRITTEN})"
-        ).fetchone()
-        rows = int(written[0]) if written else 0
-        if (
-            not 0 < rows <= file.limits.rows
-            or _any_header(connection, destination, columns, file)
-            or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
-            or _any_misread(connection)
-        ):
-            destination.unlink()
+        rows = attempt.write()
+        if not 0 < rows <= file.limits.rows or attempt.any_header():
+            destination.unlink(missing_ok=True)
             return None
     except duckdb.Error as error:
         destination.unlink(missing_ok=True)
@@ -96,15 +89,30 @@ def write_as_expected(
         if not isinstance(error, duckdb.InvalidInputException) and MISFIT not in str(error):
             raise
         return None
-    # Of the written file, where equal texts are stored once, this is asked fast.
-    others = [column for column in columns if column.name not in spaced]
-    _clean(connection, destination, scratch, others, _may_hold_lines(file))
-    rejected = rejected_rows(connection, file, "expected_rejects")
+    attempt.clean(scratch)
+    columns = expected.columns
     named = {column.name: identifier(column.name) for column in columns}
     types = {column.name: SQL_TYPES[column.type] for column in columns}
-    return Understood(
-        file, Staged(destination, named, types, rows, rejected), columns, 0, file.warnings
-    )
+    staged = Staged(destination, named, types, rows, rejected_rows(connection, file, REJECTS))
+    return Understood(file, staged, columns, 0, file.warnings)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a sample shows.
+
+    Its columns; which have spaces around texts; the markers of missing values that it may hold.
+    """
+
+    columns: tuple[Inferred, ...]
+    spaced: frozenset[str]
+    markers: tuple[str, ...]
+
+    @property
+    def raw_texts(self) -> tuple[Inferred, ...]:
+        """The columns of texts that are written as they stand."""
+        texts = (column for column in self.columns if column.reading is TEXT)
+        return tuple(column for column in texts if column.name not in self.spaced)
 
 
 def _expected(
@@ -113,8 +121,8 @@ def _expected(
     scratch: Path,
     known: Schema | None,
     required: Sequence[str],
-) -> tuple[tuple[Inferred, ...], frozenset[str]] | None:
-    """The columns as the sample shows them, and which have spaces around texts; None in doubt."""
+) -> _Expected | None:
+    """What the sample shows; None in doubt."""
     if len(file.names) > MOST_COLUMNS:
         return None
     sample = scratch / "sample"
@@ -124,11 +132,24 @@ def _expected(
         with connect(sample) as connection:
             made = understand(connection, shown, name, sample, known=known, required=required)
             cells = dict(zip(cells_of(shown), made.columns, strict=True))
-            source = delimited(shown, rejects="spaced_rejects")
-            spaced = _spaced(connection, source, cells, _may_hold_lines(file))
+            texts = {cell: each.name for cell, each in cells.items() if each.reading is TEXT}
+            asked = {text: _spaced(text, file) for text in texts}
+            found = _where(connection, delimited(shown, rejects="spaced_rejects"), asked)
     except UploadRefusedError:
         return None
-    return (made.columns, spaced) if all(column.certain for column in made.columns) else None
+    if not all(column.certain for column in made.columns):
+        return None
+    spaced = frozenset(texts[text] for text in found)
+    return _Expected(made.columns, spaced, _markers_in(shown))
+
+
+def _markers_in(sample: DelimitedFile) -> tuple[str, ...]:
+    """The markers of missing values that a sample may hold. The empty text costs nothing."""
+    between = f"[{re.escape(sample.delimiter + sample.quote)}\\s]"
+    some = "|".join(re.escape(marker) for marker in MISSING if marker)
+    pattern = f"(?:^|{between})({some})(?={between}|$)"
+    found = set(re.findall(pattern.encode(), sample.path.read_bytes()))
+    return tuple(marker for marker in MISSING if not marker or marker.encode() in found)
 
 
 def _sampled(file: DelimitedFile, target: Path) -> Path:
@@ -147,91 +168,128 @@ def _sampled(file: DelimitedFile, target: Path) -> Path:
     return target
 
 
-def _value(column: Inferred, cell: str, spaced: bool) -> str:  # noqa: FBT001
-    """SQL for the value of a cell, which ends the query where it does not fit its column."""
-    if column.reading is None:
-        nothing = f"CASE WHEN {cleaned(cell)} IS NULL THEN NULL ELSE {FAIL} END"
-        return f"CAST({nothing} AS {SQL_TYPES[column.type]})"
-    if column.reading is TEXT:
-        return cleaned(cell) if spaced else cell
-    return column.reading.read_or_fail(cell)
+def _spaced(text: str, file: DelimitedFile) -> str:
+    """SQL condition: there may be spaces around a text of this file."""
+    # Only between quotes does a value go on in the next line.
+    lines = file.form.quotes or file.quote != '"'
+    return unclean(text, lines=lines, rare=not file.form.plain_spaces)
 
 
-def _any_doubtful(
-    connection: duckdb.DuckDBPyConnection, path: Path, numbers: Sequence[Inferred]
-) -> bool:
-    """Whether a number is infinite, NaN, or so large that it may have been a long identifier."""
-    if not numbers:
-        return False
-    ends = (
-        f"greatest(abs(min({name})), abs(max({name})))"
-        for name in (identifier(column.name) for column in numbers)
-    )
-    row = connection.execute(f"SELECT {', '.join(ends)} FROM {parquet([path])}").fetchone() or ()
-    return any(end is not None and not end < LEAST_DOUBTFUL for end in row)
+def _where(
+    connection: duckdb.DuckDBPyConnection, source: str, asked: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Of the columns (as SQL has them → condition), those with a row where the condition holds."""
+    if not asked:
+        return ()
+    any_row = ", ".join(f"coalesce(bool_or({each}), false)" for each in asked.values())
+    row = connection.execute(f"SELECT {any_row} FROM {source}").fetchone() or ()
+    return tuple(column for column, found in zip(asked, row, strict=True) if found)
 
 
-def _any_header(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    columns: Sequence[Inferred],
-    file: DelimitedFile,
-) -> bool:
-    """Whether a row may repeat the header. Where a name is no value of its column, none can."""
-    if not file.may_repeat_header:
-        return False
-    same = " AND ".join(
-        f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"
-        for column, name in zip(columns, file.names, strict=True)
-    )
-    return one_value(connection, f"SELECT count(*) FROM {parquet([path])} WHERE {same}") > 0
+@dataclass
+class _Attempt:
+    """A file being written as expected."""
 
+    connection: duckdb.DuckDBPyConnection
+    file: DelimitedFile
+    expected: _Expected
+    destination: Path
+    markers: tuple[str, ...] = ()
 
-def _any_misread(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a row was rejected for one of its values, and not for its width."""
-    return (
-        one_value(
-            connection, "SELECT count(*) FROM expected_rejects WHERE error_type::VARCHAR = 'CAST'"
+    def write(self) -> int:
+        """Write the rows; how many there are. None, and nothing is written, if one cannot be read.
+
+        The reader takes the longer the more markers it knows. First it is told those that the
+        sample shows, and all of them only if it met another.
+        """
+        for markers in dict.fromkeys((self.expected.markers, MISSING)):
+            self.markers = markers
+            rows = self._copy()
+            misread = self._misread()
+            if not misread and not self._any_doubtful():
+                return rows
+            self.destination.unlink()
+            if misread and not any(f'"{marker}"' in said for marker in MISSING for said in misread):
+                break
+        return 0
+
+    def _copy(self) -> int:
+        values = ", ".join(
+            f"{cell if cell in self.numbers else self._value(column, cell)} "
+            f"AS {identifier(column.name)}"
+            for cell, column in zip(cells_of(self.file), self.expected.columns, strict=True)
         )
-        > 0
-    )
+        missing = ", ".join(literal(marker) for marker in self.markers)
+        for table in (REJECTS, f"{REJECTS}_scans"):
+            self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+        types = dict.fromkeys(self.numbers, "DOUBLE")
+        source = delimited(self.file, f", nullstr = [{missing}]", REJECTS, types)
+        target = literal(str(self.destination))
+        written = self.connection.execute(
+            f"COPY (SELECT {values} FROM {source}) TO {target} ({WRITTEN})"
+        ).fetchone()
+        return int(written[0]) if written else 0
 
+    @cached_property
+    def numbers(self) -> Mapping[str, Inferred]:
+        """The cells that DuckDB itself can read as numbers. It reads 1_000 and +-1 too."""
+        cells = zip(cells_of(self.file), self.expected.columns, strict=True)
+        plain = self.file.form.plain_numbers and self.file.has_header
+        return {cell: column for cell, column in cells if plain and column.reading is NUMBER}
 
-def _clean(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    scratch: Path,
-    columns: Sequence[Inferred],
-    lines: bool,  # noqa: FBT001
-) -> None:
-    """Take spaces from around the texts of a file that is written, if any has them."""
-    texts = {identifier(column.name): column for column in columns}
-    spaced = _spaced(connection, parquet([path]), texts, lines)
-    if not spaced:
-        return
-    clean = ", ".join(f"{cleaned(text)} AS {text}" for text in map(identifier, sorted(spaced)))
-    written = path.rename(scratch / "spaced.parquet")
-    connection.execute(
-        f"COPY (SELECT * REPLACE ({clean}) FROM {parquet([written])}) "
-        f"TO {literal(str(path))} ({WRITTEN})"
-    )
+    def clean(self, scratch: Path) -> None:
+        """Take spaces from around the texts that are written, and markers that nobody knew.
 
+        Of the written file, where equal texts are stored once, this is asked fast.
+        """
+        unknown = [marker for marker in MISSING if marker not in self.markers]
+        texts = [identifier(column.name) for column in self.expected.raw_texts]
+        asked = {
+            text: f"({_spaced(text, self.file)} OR {says_missing(text, unknown)})" for text in texts
+        }
+        unclean = _where(self.connection, parquet([self.destination]), asked)
+        if not unclean:
+            return
+        clean = ", ".join(f"{cleaned(text)} AS {text}" for text in unclean)
+        written = self.destination.rename(scratch / "unclean.parquet")
+        self.connection.execute(
+            f"COPY (SELECT * REPLACE ({clean}) FROM {parquet([written])}) "
+            f"TO {literal(str(self.destination))} ({WRITTEN})"
+        )
 
-def _spaced(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    columns: Mapping[str, Inferred],
-    lines: bool,  # noqa: FBT001
-) -> frozenset[str]:
-    """Names of the columns of texts (SQL for a text → column) that may have spaces around some."""
-    texts = {text: column.name for text, column in columns.items() if column.reading is TEXT}
-    if not texts:
-        return frozenset()
-    asked = ", ".join(f"coalesce(bool_or({unclean(text, lines)}), false)" for text in texts)
-    row = connection.execute(f"SELECT {asked} FROM {source}").fetchone() or ()
-    return frozenset(name for name, found in zip(texts.values(), row, strict=True) if found)
+    def any_header(self) -> bool:
+        """Whether a row may repeat the header. Where a name is no value of its column, none can."""
+        if not self.file.may_repeat_header:
+            return False
+        same = " AND ".join(
+            f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"
+            for column, name in zip(self.expected.columns, self.file.names, strict=True)
+        )
+        query = f"SELECT count(*) FROM {parquet([self.destination])} WHERE {same}"
+        return one_value(self.connection, query) > 0
 
+    def _value(self, column: Inferred, cell: str) -> str:
+        """SQL for the value of a cell, which ends the query where it does not fit its column."""
+        if column.reading is None:
+            nothing = f"CASE WHEN {cleaned(cell)} IS NULL THEN NULL ELSE {FAIL} END"
+            return f"CAST({nothing} AS {SQL_TYPES[column.type]})"
+        if column.reading is TEXT:
+            return cleaned(cell) if column.name in self.expected.spaced else cell
+        return column.reading.read_or_fail(cell)
 
-def _may_hold_lines(file: DelimitedFile) -> bool:
-    """Whether a text may hold the end of a line: only between quotes does a value go on there."""
-    return file.quotes or file.quote != '"'
+    def _any_doubtful(self) -> bool:
+        """Whether a number is infinite, NaN, or so large that it may have been an identifier."""
+        if not self.numbers:
+            return False
+        ends = (
+            f"greatest(abs(min({name})), abs(max({name})))"
+            for name in (identifier(column.name) for column in self.numbers.values())
+        )
+        query = f"SELECT {', '.join(ends)} FROM {parquet([self.destination])}"
+        row = self.connection.execute(query).fetchone() or ()
+        return any(end is not None and not end < LEAST_DOUBTFUL for end in row)
+
+    def _misread(self) -> list[str]:
+        """What is said of values for which rows were rejected. Others were for their width."""
+        query = f"SELECT DISTINCT error_message FROM {REJECTS} WHERE error_type::VARCHAR = 'CAST'"
+        return [str(said) for (said,) in self.connection.execute(query).fetchall()]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.refusal import RejectedRow
+from evergreen.data.text_encoding import UNKNOWN_FORM, TextForm
 
 LINE = "line of the source"
 """In a Parquet file made of records: the column that says where a record stood."""
@@ -39,8 +40,7 @@ class DelimitedFile:
     could not be divided; in the file they are blank.
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
     `record_starts`: some places where records begin, all over the file; None where every line does.
-    `quotes`: there may be double quotes. `plain_numbers`: nothing after the first line is written
-    like 1_000 or +-1.
+    `form`: how the text was written that it was made of.
     """
 
     path: Path
@@ -52,8 +52,7 @@ class DelimitedFile:
     has_header: bool = True
     in_pieces: bool = True
     record_starts: tuple[int, ...] | None = None
-    quotes: bool = True
-    plain_numbers: bool = False
+    form: TextForm = UNKNOWN_FORM
     escape: str = '"'
     rejected: tuple[RejectedRow, ...] = ()
     limits: Limits = DEFAULT_LIMITS

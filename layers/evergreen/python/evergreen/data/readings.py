@@ -308,16 +308,26 @@ def cleaned(expression: str, markers: Sequence[str] = MISSING) -> str:
     return f"CASE {trimmed} {cases} ELSE {trimmed} END" if cases else trimmed
 
 
-def unclean(text: str, lines: bool = True) -> str:  # noqa: FBT001, FBT002
+def unclean(text: str, *, lines: bool = True, rare: bool = True) -> str:
     """SQL condition: there may be spaces around a text. It never overlooks any.
 
-    Spaces that are rare inside of texts are looked for anywhere, which is faster. Without `lines`
-    no text holds the end of one.
+    Without `lines` no text holds the end of one, without `rare` none but the usual space. Those
+    that are rare inside of texts are looked for anywhere, which is faster.
     """
     last = " \n\r" if lines else " "
-    ends = " OR ".join(f"{text} LIKE {literal('%' + space)}" for space in last)
-    rare = " OR ".join(f"contains({text}, {literal(space)})" for space in "\t\v\f\u00a0")
-    return f"({text} < '!' OR {ends} OR {rare})"
+    asked = [f"{text} < '!'", *(f"{text} LIKE {literal('%' + space)}" for space in last)]
+    if rare:
+        asked += [f"contains({text}, {literal(space)})" for space in "\t\v\f\u00a0"]
+    return f"({' OR '.join(asked)})"
+
+
+def says_missing(text: str, markers: Sequence[str]) -> str:
+    """SQL condition: a text is one of the markers. Most texts are longer, which is seen faster."""
+    if not markers:
+        return "false"
+    longest = max(len(marker.encode()) for marker in markers)
+    same = " OR ".join(f"{text} = {literal(marker)}" for marker in markers)
+    return f"(strlen({text}) <= {longest} AND ({same}))"
 
 
 def readings_for(delimiter: str) -> Sequence[Reading]:

@@ -124,7 +124,7 @@ def _recognised(upload: Upload) -> ParquetFile | DelimitedFile:
     path = as_utf8(upload.path, form, upload.scratch / "text.csv", upload.name)
     file = _text(replace(upload, path=path), form.quotes)
     if isinstance(file, DelimitedFile):
-        file = replace(file, quotes=form.quotes, plain_numbers=form.plain_numbers)
+        file = replace(file, form=form)
     return replace(file, warnings=(*form.warnings, *file.warnings))
 
 

@@ -15,6 +15,8 @@ from evergreen.data.refusal import Reason, UploadRefusedError
 CHUNK = 1 << 20
 _BROKEN = re.compile("[\udc80-\udcff]")
 _FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_RARE_SPACES = (b"\t", b"\v", b"\f", b"\xa0")
+"""The last one ends the no-break space in UTF-8 (as it does some letters), and is it in 1252."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class TextForm:
 
     `mixed`: most of it is Windows-1252, and some is UTF-8. `quotes`: it may hold double quotes.
     `plain_numbers`: nothing after the first line is written like 1_000 or +-1.
+    `plain_spaces`: of all kinds of space there is the usual one alone.
     """
 
     encoding: str
@@ -30,6 +33,7 @@ class TextForm:
     mixed: bool = False
     quotes: bool = True
     plain_numbers: bool = False
+    plain_spaces: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -42,6 +46,9 @@ class TextForm:
         if self.mixed:
             return ("the text is in two encodings, UTF-8 and Windows-1252, told apart by lines",)
         return ("the text is not UTF-8 and is read as Windows-1252",) * (self.encoding == "cp1252")
+
+
+UNKNOWN_FORM = TextForm("utf-8", mixed_line_ends=False)
 
 
 def form_of(source: Path, name: str) -> TextForm:
@@ -66,11 +73,11 @@ def form_of(source: Path, name: str) -> TextForm:
         or (seen.feeds == 0 and seen.returns > 0)
         or (seen.returns > seen.pairs and _any_lone_return(source))
     )
+    mixed = False
+    encoding = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"
     if seen.broken > seen.foreign:
-        return TextForm("cp1252", mixed_ends, seen.foreign > 0, seen.quotes, seen.plain_numbers)
-    marked = head.startswith(codecs.BOM_UTF8)
-    encoding = "utf-8-sig" if marked else "utf-8"
-    return TextForm(encoding, mixed_ends, quotes=seen.quotes, plain_numbers=seen.plain_numbers)
+        encoding, mixed = "cp1252", seen.foreign > 0
+    return TextForm(encoding, mixed_ends, mixed, seen.quotes, seen.plain_numbers, seen.plain_spaces)
 
 
 def _any_lone_return(source: Path) -> bool:
@@ -95,7 +102,7 @@ class _Seen:
     def __init__(self) -> None:
         self.broken = self.foreign = self.feeds = self.returns = self.pairs = 0
         self.quotes = False
-        self.plain_numbers = True
+        self.plain_numbers = self.plain_spaces = True
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._last = b""
 
@@ -116,6 +123,7 @@ class _Seen:
         self._last = chunk[-1:]
         self.quotes = self.quotes or b'"' in chunk
         self.plain_numbers = self.plain_numbers and not _has_odd_numbers(chunk, first)
+        self.plain_spaces = self.plain_spaces and not any(each in chunk for each in _RARE_SPACES)
         if chunk.isascii() and not self._decoder.getstate()[0]:
             return
         text = self._decoder.decode(chunk)

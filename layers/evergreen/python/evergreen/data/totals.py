@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -67,16 +68,26 @@ def count_all(
 def _extremes(
     connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[tuple[Field, str]]
 ) -> list[Totals]:
-    """Counts and extremes: of Parquet files DuckDB takes most of them from the footers."""
-    asked = []
-    for field, value in columns:
-        ends = [f"min({value})", f"max({value})"] if field.is_ordered else ["NULL", "NULL"]
-        asked += [f"count({value})", *(f"epoch({end})" if field.is_time else end for end in ends)]
-    row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
-    return [
-        Totals(int(row[at]), _float(row[at + 1]), _float(row[at + 2]))
-        for at in range(0, len(row), 3)
+    """Counts and extremes: asked for alone, DuckDB takes extremes from the footers of files."""
+    ordered = [(field, value) for field, value in columns if field.is_ordered]
+    ends = [
+        f"epoch({end}({value}))" if field.is_time else f"{end}({value})"
+        for field, value in ordered
+        for end in ("min", "max")
     ]
+    counts = _row(connection, source, [f"count({value})" for _, value in columns])
+    found = iter(_row(connection, source, ends) if ends else ())
+    made = []
+    for (field, _), count in zip(columns, counts, strict=True):
+        least, greatest = (next(found), next(found)) if field.is_ordered else (None, None)
+        made.append(Totals(int(count), _float(least), _float(greatest)))
+    return made
+
+
+def _row(
+    connection: duckdb.DuckDBPyConnection, source: str, asked: Sequence[str]
+) -> tuple[Any, ...]:
+    return connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
 
 
 def _float(value: float | None) -> float | None:
@@ -101,7 +112,7 @@ def _with_sums(
         wanted = some.field.is_number and known.count > 0
         asked += [f"avg({apart})", f"avg({apart} * {apart})"] if wanted else ["NULL", "NULL"]
         asked += [f"approx_count_distinct({value})" if distinct else "0"]
-    row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone() or ()
+    row = _row(connection, source, asked)
     made = []
     for place, (known, centre) in enumerate(zip(extremes, centres, strict=True)):
         apart, squares, different = row[3 * place : 3 * place + 3]
