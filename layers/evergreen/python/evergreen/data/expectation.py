@@ -20,11 +20,13 @@ from evergreen.contracts.data_section import MISSING
 from evergreen.data.declared import has_own_markers
 from evergreen.data.engine import connect, identifier, literal, one_value, parquet
 from evergreen.data.inference import Inferred
+from evergreen.data.observations import Observed, observe
 from evergreen.data.parts import WRITTEN
 from evergreen.data.readings import (
     FAIL,
     MISFIT,
     READINGS,
+    SPACES,
     TEXT,
     cleaned,
     says_missing,
@@ -64,10 +66,11 @@ def write_as_expected(
     destination: Path,
     known: Schema | None,
     required: Sequence[str],
-) -> Understood | None:
+) -> tuple[Understood, Observed] | None:
     """Write the typed rows of a large clean file; None, and nothing written, for any other.
 
-    Rows of another width than the header are allowed, and are given as rejected.
+    Given is how the file was understood, and what was seen of the rows that are written. Rows of
+    another width than the header are allowed, and are given as rejected.
     """
     if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
         return None
@@ -89,12 +92,16 @@ def write_as_expected(
         if not isinstance(error, duckdb.InvalidInputException) and MISFIT not in str(error):
             raise
         return None
-    attempt.clean(scratch)
+    seen = attempt.observed(rows)
+    unclean = attempt.unclean(seen)
+    if unclean:
+        attempt.clean(unclean, scratch)
+        seen = attempt.observed(rows)
     columns = expected.columns
     named = {column.name: identifier(column.name) for column in columns}
     types = {column.name: SQL_TYPES[column.type] for column in columns}
     staged = Staged(destination, named, types, rows, rejected_rows(connection, file, REJECTS))
-    return Understood(file, staged, columns, 0, file.warnings)
+    return Understood(file, staged, columns, 0, file.warnings), seen
 
 
 @dataclass(frozen=True)
@@ -109,10 +116,9 @@ class _Expected:
     markers: tuple[str, ...]
 
     @property
-    def raw_texts(self) -> tuple[Inferred, ...]:
+    def raw_texts(self) -> frozenset[str]:
         """The columns of texts that are written as they stand."""
-        texts = (column for column in self.columns if column.reading is TEXT)
-        return tuple(column for column in texts if column.name not in self.spaced)
+        return frozenset(each.name for each in self.columns if each.reading is TEXT) - self.spaced
 
 
 def _expected(
@@ -237,20 +243,32 @@ class _Attempt:
         plain = self.file.form.plain_numbers and self.file.has_header
         return {cell: column for cell, column in cells if plain and column.reading is NUMBER}
 
-    def clean(self, scratch: Path) -> None:
-        """Take spaces from around the texts that are written, and markers that nobody knew.
+    def observed(self, rows: int) -> Observed:
+        """What is seen of the rows that are written."""
+        typed = [(column.name, column.type) for column in self.expected.columns]
+        return observe(self.connection, self.destination, typed, rows)
 
-        Of the written file, where equal texts are stored once, this is asked fast.
+    def unclean(self, seen: Observed) -> tuple[str, ...]:
+        """Columns with spaces around texts that are written, or with markers that nobody knew.
+
+        They are looked for in the written file, where equal texts are stored once; of columns with
+        categories these are known.
         """
         unknown = [marker for marker in MISSING if marker not in self.markers]
-        texts = [identifier(column.name) for column in self.expected.raw_texts]
-        asked = {
-            text: f"({_spaced(text, self.file)} OR {says_missing(text, unknown)})" for text in texts
-        }
-        unclean = _where(self.connection, parquet([self.destination]), asked)
-        if not unclean:
-            return
-        clean = ", ".join(f"{cleaned(text)} AS {text}" for text in unclean)
+        found, asked = [], {}
+        for column in seen.columns:
+            if column.name not in self.expected.raw_texts:
+                continue
+            text = identifier(column.name)
+            if column.categories is None:
+                asked[text] = f"({_spaced(text, self.file)} OR {says_missing(text, unknown)})"
+            elif any(each != each.strip(SPACES) or each in MISSING for each in column.categories):
+                found.append(text)
+        return *found, *_where(self.connection, parquet([self.destination]), asked)
+
+    def clean(self, texts: Sequence[str], scratch: Path) -> None:
+        """Write the rows anew, these columns (as SQL has them) cleaned."""
+        clean = ", ".join(f"{cleaned(text)} AS {text}" for text in texts)
         written = self.destination.rename(scratch / "unclean.parquet")
         self.connection.execute(
             f"COPY (SELECT * REPLACE ({clean}) FROM {parquet([written])}) "

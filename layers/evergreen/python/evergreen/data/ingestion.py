@@ -151,17 +151,18 @@ class _Ingestion:
     def run(self, known: Schema | None, required: Sequence[str]) -> IngestedPart:
         """From the file to good and bad rows."""
         file = recognise(self.connection, self.source, self.name, self.scratch, self.limits)
-        made = write_as_expected(
+        at_once = write_as_expected(
             self.connection, file, self.name, self.scratch, self.destination, known, required
         )
-        careful = made is None
-        if made is None:
+        if at_once:
+            made, seen = at_once
+        else:
             made = self._understood(file, known, required)
             self._write(made.good_rows)
+            seen = self._seen(made, made.staged.rows - made.misfitting)
         self._lock(file)
-        seen = self._seen(made, made.staged.rows - made.misfitting)
         checked = self._checked(made, seen)
-        if not careful and (checked.holding or checked.refusing):
+        if at_once and (checked.holding or checked.refusing):
             # Which rows they are is told by the careful reading.
             made = self._understood(file, known, required)
         self._refuse(made, checked)

@@ -107,9 +107,12 @@ def _strptime(kind: ColumnType, format: str, pattern: str, *others: str) -> Read
     value = f"CAST(try_strptime({{v}}, {formats}) AS {kind})"
     if others:
         return Reading(kind, _form(pattern), value, format)
-    # With two digits for each part (four for the year) nothing else is read as a moment.
+    # With two digits for each part (four for the year), and no space in place of one, nothing else
+    # is read as a moment.
     written = re.sub("%.", lambda part: _DIGITS.get(part[0], "__"), format)
-    return Reading(kind, _form(pattern), value, format, f"{{v}} LIKE {literal(written)}", value)
+    spaced = "% " * (format.count(" ") + 1) + "%"
+    sure = f"({{v}} LIKE {literal(written)} AND {{v}} NOT LIKE {literal(spaced)})"
+    return Reading(kind, _form(pattern), value, format, sure, value)
 
 
 _DAY = r"\d{1,2}{s}\d{1,2}{s}\d{4}"
