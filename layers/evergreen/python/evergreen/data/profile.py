@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,8 @@ def profile(
 
     `observed` is what was seen of the only part, and need not be counted again.
 
-    The passes over the data are two at most, whatever the number of columns: one that takes the
-    rows to describe, and one that counts all rows if not all are described.
+    The passes over the data are three at most, whatever the number of columns: one that takes the
+    rows to describe, and, if these are not all, one that counts and one that adds up.
     """
     return profile_with_keys(parts, schema, target=target, observed=observed)[0]
 
@@ -140,12 +140,7 @@ def profile_within(
     if not described.is_all:
         columns = [(each, identifier(each.field.column.name)) for each in described.columns]
         source = f"({rows_of(connection, parts, whole)})"
-        counted = count_all(connection, source, columns, distinct=observed is None)
-        if observed is not None:
-            counted = [
-                replace(each, distinct=column.distinct)
-                for each, column in zip(counted, observed.columns, strict=True)
-            ]
+        counted = count_all(connection, source, columns, observed)
     totals: list[Totals] = []
     distributions: list[Distribution] = []
     samples: list[KeySample] = []

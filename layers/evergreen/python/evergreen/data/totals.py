@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 
 from evergreen.data.described_rows import COLUMNS_PER_QUERY, Field, Values
+from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.runs import Runs, scale_of
 
 DIGITS = 12
@@ -50,37 +51,45 @@ def count_all(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     columns: Sequence[tuple[Values, str]],
-    *,
-    distinct: bool,
+    observed: Observed | None = None,
 ) -> list[Totals]:
     """Totals of `columns` (some values, and SQL for all over `source`), in their order.
 
-    `distinct`, if asked for, is estimated (HyperLogLog, standard error 3 %).
+    Values are counted, and `distinct` is estimated (HyperLogLog), if they were not `observed`.
     """
     made: list[Totals] = []
     for first in range(0, len(columns), COLUMNS_PER_QUERY):
         some = columns[first : first + COLUMNS_PER_QUERY]
-        extremes = _extremes(connection, source, [(each.field, value) for each, value in some])
-        made += _with_sums(connection, source, some, extremes, distinct=distinct)
+        seen = observed.columns[first : first + COLUMNS_PER_QUERY] if observed else None
+        known = _known(connection, source, some, seen)
+        made += _with_sums(connection, source, some, known)
     return made
 
 
-def _extremes(
-    connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[tuple[Field, str]]
+def _known(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Sequence[tuple[Values, str]],
+    seen: Sequence[ObservedColumn] | None,
 ) -> list[Totals]:
-    """Counts and extremes: asked for alone, DuckDB takes extremes from the footers of files."""
-    ordered = [(field, value) for field, value in columns if field.is_ordered]
-    ends = [
-        f"epoch({end}({value}))" if field.is_time else f"{end}({value})"
-        for field, value in ordered
-        for end in ("min", "max")
-    ]
-    counts = _row(connection, source, [f"count({value})" for _, value in columns])
-    found = iter(_row(connection, source, ends) if ends else ())
+    """All but sums. Asked for alone, extremes are taken from the footers of files."""
+    asked: list[str] = []
+    for each, value in columns:
+        if seen is None:
+            asked += [f"count({value})", f"approx_count_distinct({value})"]
+        if each.field.is_ordered:
+            ends = [f"min({value})", f"max({value})"]
+            asked += [f"epoch({end})" for end in ends] if each.field.is_time else ends
+    found = iter(_row(connection, source, asked) if asked else ())
     made = []
-    for (field, _), count in zip(columns, counts, strict=True):
-        least, greatest = (next(found), next(found)) if field.is_ordered else (None, None)
-        made.append(Totals(int(count), _float(least), _float(greatest)))
+    for place, (each, _) in enumerate(columns):
+        if seen is None:
+            count, distinct = int(next(found)), int(next(found))
+        else:
+            count, distinct = seen[place].count, seen[place].distinct
+        least, greatest = (next(found), next(found)) if each.field.is_ordered else (None, None)
+        distinct = min(distinct, count)
+        made.append(Totals(count, _float(least), _float(greatest), distinct=distinct))
     return made
 
 
@@ -98,12 +107,10 @@ def _with_sums(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     columns: Sequence[tuple[Values, str]],
-    extremes: Sequence[Totals],
-    *,
-    distinct: bool,
+    counted: Sequence[Totals],
 ) -> list[Totals]:
     asked, centres = [], []
-    for (some, value), known in zip(columns, extremes, strict=True):
+    for (some, value), known in zip(columns, counted, strict=True):
         scale = _scale(known)
         centres.append(_centre(some) / scale)
         number = f"CAST({value} AS DOUBLE)"
@@ -111,14 +118,13 @@ def _with_sums(
         apart = f"({scaled} - {centres[-1]!r})"
         wanted = some.field.is_number and known.count > 0
         asked += [f"avg({apart})", f"avg({apart} * {apart})"] if wanted else ["NULL", "NULL"]
-        asked += [f"approx_count_distinct({value})" if distinct else "0"]
     row = _row(connection, source, asked)
     made = []
-    for place, (known, centre) in enumerate(zip(extremes, centres, strict=True)):
-        apart, squares, different = row[3 * place : 3 * place + 3]
+    for place, (known, centre) in enumerate(zip(counted, centres, strict=True)):
+        apart, squares = row[2 * place : 2 * place + 2]
         mean, std = _moments(apart, squares, centre, known.count)
-        totals = replace(known, mean=rounded(mean, _scale(known)), std=rounded(std, _scale(known)))
-        made.append(replace(totals, distinct=min(int(different), known.count)))
+        scale = _scale(known)
+        made.append(replace(known, mean=rounded(mean, scale), std=rounded(std, scale)))
     return made
 
 
