@@ -30,14 +30,13 @@ from evergreen.data.readings import (
     TEXT,
     cleaned,
     says_missing,
-    unclean,
 )
 from evergreen.data.record_lengths import whole_records
 from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.repairs import is_repair
 from evergreen.data.schema import SQL_TYPES, Schema
 from evergreen.data.sniffing import DelimitedFile, ParquetFile
-from evergreen.data.staging import Staged, cells_of, delimited, rejected_rows
+from evergreen.data.staging import Staged, cells_of, delimited, rejected_rows, spaced
 from evergreen.data.understanding import Understood, understand
 
 SMALLEST = 8 << 20
@@ -139,14 +138,14 @@ def _expected(
             made = understand(connection, shown, name, sample, known=known, required=required)
             cells = dict(zip(cells_of(shown), made.columns, strict=True))
             texts = {cell: each.name for cell, each in cells.items() if each.reading is TEXT}
-            asked = {text: _spaced(text, file) for text in texts}
+            asked = {text: spaced(text, file) for text in texts}
             found = _where(connection, delimited(shown, rejects="spaced_rejects"), asked)
     except UploadRefusedError:
         return None
     if not all(column.certain for column in made.columns):
         return None
-    spaced = frozenset(texts[text] for text in found)
-    return _Expected(made.columns, spaced, _markers_in(shown))
+    with_spaces = frozenset(texts[text] for text in found)
+    return _Expected(made.columns, with_spaces, _markers_in(shown))
 
 
 def _markers_in(sample: DelimitedFile) -> tuple[str, ...]:
@@ -172,13 +171,6 @@ def _sampled(file: DelimitedFile, target: Path) -> Path:
                 source.seek(starts[place * (len(starts) - 1) // (SAMPLES - 1)] if place else 0)
                 copy.write(whole_records(source.read(SAMPLE_BYTES), file.quote))
     return target
-
-
-def _spaced(text: str, file: DelimitedFile) -> str:
-    """SQL condition: there may be spaces around a text of this file."""
-    # Only between quotes does a value go on in the next line.
-    lines = file.form.quotes or file.quote != '"'
-    return unclean(text, lines=lines, rare=not file.form.plain_spaces)
 
 
 def _where(
@@ -261,7 +253,7 @@ class _Attempt:
                 continue
             text = identifier(column.name)
             if column.categories is None:
-                asked[text] = f"({_spaced(text, self.file)} OR {says_missing(text, unknown)})"
+                asked[text] = f"({spaced(text, self.file)} OR {says_missing(text, unknown)})"
             elif any(each != each.strip(SPACES) or each in MISSING for each in column.categories):
                 found.append(text)
         return *found, *_where(self.connection, parquet([self.destination]), asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from evergreen.data.declared import markers_of
 from evergreen.data.engine import identifier, literal, one_value, parquet
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.located import located
-from evergreen.data.readings import cleaned
+from evergreen.data.readings import cleaned, says_missing, unclean
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.schema import Schema
 from evergreen.data.text_encoding import lines_of
@@ -23,6 +23,9 @@ TOO_LONG = "LINE SIZE OVER MAXIMUM"
 
 MOST_REJECTED = 100_000
 """Bad rows that are held; a file with more is refused whole, whatever its size."""
+
+MOST_GUARDED = 200
+"""Of tables with more columns, a longer query takes more time to plan than it saves."""
 
 COMPARED_NAMES = 50
 """A row with so many of the names in their places is a header."""
@@ -87,8 +90,9 @@ def stage_delimited(
     columns = cells_of(file)
     markers = [markers_of(known, column) for column in file.names]
     try:
+        clean = _cleaned_where_spaced(file) if len(columns) <= MOST_GUARDED else cleaned
         cells = ", ".join(
-            f"{cleaned(cell, missing)} AS {cell}"
+            f"{clean(cell, missing)} AS {cell}"
             for missing, cell in zip(markers, columns, strict=True)
         )
         connection.execute(
@@ -106,6 +110,26 @@ def stage_delimited(
     named = dict(zip(file.names, columns, strict=True))
     rejected = tuple(sorted((*rejected, *repeated), key=lambda row: row.line or 0))
     return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
+
+
+def _cleaned_where_spaced(file: DelimitedFile) -> Callable[[str, Sequence[str]], str]:
+    """Like `cleaned`, in a fifth of the time: few texts have spaces around them."""
+
+    def clean(cell: str, markers: Sequence[str]) -> str:
+        kept = cell if "" in markers else f"coalesce({cell}, '')"
+        return (
+            f"CASE WHEN {spaced(cell, file)} THEN {cleaned(cell, markers)} "
+            f"WHEN {says_missing(cell, markers)} THEN NULL ELSE {kept} END"
+        )
+
+    return clean
+
+
+def spaced(text: str, file: DelimitedFile) -> str:
+    """SQL condition: there may be spaces around a text of this file."""
+    # Only between quotes does a value go on in the next line.
+    lines = file.form.quotes or file.quote != '"'
+    return unclean(text, lines=lines, rare=not file.form.plain_spaces)
 
 
 def _without_headers(
