@@ -18,10 +18,9 @@ import duckdb
 
 from evergreen.contracts.data_section import MISSING
 from evergreen.data.declared import has_own_markers
-from evergreen.data.engine import connect, identifier, literal, one_value, parquet
+from evergreen.data.engine import WRITTEN, connect, identifier, literal, one_value, parquet
 from evergreen.data.inference import Inferred
 from evergreen.data.observations import Observed, observe
-from evergreen.data.parts import WRITTEN
 from evergreen.data.readings import (
     FAIL,
     MISFIT,

@@ -101,7 +101,10 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class _Counted:
-    """How many values have the form of a reading, and how many of those it can hold."""
+    """How many values have the form of a reading, and how many of those it can hold.
+
+    Forms are only counted where no reading of the column `fits` all values.
+    """
 
     reading: Reading
     looks: int
@@ -134,7 +137,8 @@ def infer(
     for first in range(0, len(asked), COLUMNS_TRIED_AT_ONCE):
         tried = _worth_trying(connection, source, asked[first : first + COLUMNS_TRIED_AT_ONCE])
         for place in range(0, len(tried), COLUMNS_AT_ONCE):
-            counted += _count(connection, source, tried[place : place + COLUMNS_AT_ONCE])
+            some = _provable(connection, source, tried[place : place + COLUMNS_AT_ONCE])
+            counted += _with_forms(connection, source, some, _count(connection, source, some))
     chosen = []
     for column, counts in zip(columns, counted, strict=True):
         inferred = _choose(column, counts)
@@ -182,27 +186,70 @@ def _worth_trying(
     ]
 
 
+def _provable(
+    connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[TextColumn]
+) -> list[TextColumn]:
+    """Without readings that no value of a column proves: any plain number has their form."""
+    asked = {
+        (place, each): f"bool_or({each.marked(f'v{place}')})"
+        for place, column in enumerate(columns)
+        for each in column.readings
+        if each.marks
+    }
+    found = _aggregated(connection, source, columns, list(asked.values()))
+    lacking = {key for key, proven in zip(asked, found, strict=True) if not proven}
+    return [
+        replace(column, readings=[r for r in column.readings if (place, r) not in lacking])
+        for place, column in enumerate(columns)
+    ]
+
+
 def _count(
     connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[TextColumn]
 ) -> list[_Counts]:
     asked = []
     for place, column in enumerate(columns):
         text = f"v{place}"
+        whole = any(each.type == "integer" for each in column.readings)
+        asked += [f"count({text})", _has_codes(text) if whole else "false"]
         asked += [
-            f"count({text})",
-            _has_codes(text),
+            f"CASE WHEN {each.proven_by(text)} THEN count({each.read(text)}) ELSE 0 END"
+            for each in column.readings
         ]
-        for each in column.readings:
-            fits = f"CASE WHEN {each.proven_by(text)} THEN count({each.read(text)}) ELSE 0 END"
-            asked += [f"count({each.looks_like(text)} OR NULL)", fits]
     row = iter(_aggregated(connection, source, columns, asked))
     return [
         _Counts(
             int(next(row)),
             bool(next(row)),
-            tuple(_Counted(each, int(next(row)), int(next(row))) for each in column.readings),
+            tuple(_Counted(each, 0, int(next(row))) for each in column.readings),
         )
         for column in columns
+    ]
+
+
+def _with_forms(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Sequence[TextColumn],
+    counted: Sequence[_Counts],
+) -> list[_Counts]:
+    asked = {
+        (place, each.reading): f"count({each.reading.looks_like(f'v{place}')} OR NULL)"
+        for place, counts in enumerate(counted)
+        if all(each.fits < counts.values for each in counts.readings)
+        for each in counts.readings
+    }
+    row = _aggregated(connection, source, columns, list(asked.values()))
+    looks = {key: int(count) for key, count in zip(asked, row, strict=True)}
+    return [
+        replace(
+            counts,
+            readings=tuple(
+                replace(each, looks=looks.get((place, each.reading), each.fits))
+                for each in counts.readings
+            ),
+        )
+        for place, counts in enumerate(counted)
     ]
 
 

@@ -15,6 +15,7 @@ from evergreen.data.anomalies import Anomaly
 from evergreen.data.checks import NOTHING_EXPECTED, Checked, Expected, check, ragged
 from evergreen.data.declared import markers_of, with_declared
 from evergreen.data.engine import (
+    WRITTEN,
     connect,
     literal,
     lock,
@@ -27,7 +28,6 @@ from evergreen.data.expectation import write_as_expected
 from evergreen.data.limits import DEFAULT_LIMITS, Limits
 from evergreen.data.observations import Observed, observe
 from evergreen.data.part_keys import keys_of
-from evergreen.data.parts import WRITTEN
 from evergreen.data.quarantine import (
     SourceObject,
     identities,

@@ -11,10 +11,6 @@ from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.parquet_columns import column_type
 from evergreen.data.schema import SQL_TYPES, ColumnSchema, Schema, SchemaConflictError, unify
 
-WRITTEN = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 5000"
-"""How parts are written. zstd makes files a fifth smaller and takes a fifth longer; dictionaries
-of more values are mostly begun in vain."""
-
 
 def schema_of(connection: duckdb.DuckDBPyConnection, part: Path) -> Schema:
     """The columns of one part, as they are stored; columns of other types are left out."""

@@ -25,7 +25,8 @@ class Reading:
     the form and means just what `cast` gives.
 
     `proof` (SQL condition) holds for one value at least of a column that is read so: 1,234 alone
-    may be a thousand or, elsewhere, one and a bit; beside 1,234.50 it cannot.
+    may be a thousand or, elsewhere, one and a bit; beside 1,234.50 it cannot. Such a value holds
+    one of the `marks`, which is asked faster.
     """
 
     type: ColumnType
@@ -35,11 +36,16 @@ class Reading:
     sure: str = "false"
     cast: str = "NULL"
     proof: str = "true"
+    marks: str = ""
 
     def looks_like(self, text: str) -> str:
         """SQL condition: `text` has this form."""
         sure = f"{self.sure} AND {self.cast} IS NOT NULL"
         return _filled(f"CASE WHEN {sure} THEN true ELSE {self.looks} END", text)
+
+    def marked(self, text: str) -> str:
+        """SQL condition: `text` may prove the reading."""
+        return " OR ".join(f"contains({text}, {literal(mark)})" for mark in self.marks) or "true"
 
     def proven_by(self, text: str) -> str:
         """SQL aggregate: one of the values proves the reading."""
@@ -127,12 +133,13 @@ _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?"
 _LEAST = r"[+-]?\d{1,18}"
 
 
-def _thousands(mark: str, pattern: str, decimal: str, value: str, proof: str) -> Reading:
+def _thousands(marks: str, pattern: str, decimal: str, value: str, proof: str) -> Reading:
     """Numbers of at most 18 digits with a mark between thousands, or without where it is usual."""
     rest = rf"({decimal}\d+)?"
     form = _form(rf"[+-]?\d{{1,3}}({pattern}\d{{3}}){{1,5}}{rest}|{_LEAST}{rest}")
     real = _finite(f"TRY_CAST({value} AS DOUBLE)")
-    return Reading("number", form, real, f"1{mark}000", proof=f"regexp_matches({{v}}, '{proof}')")
+    proven = f"regexp_matches({{v}}, '{proof}')"
+    return Reading("number", form, real, f"1{marks[0]}000", proof=proven, marks=marks)
 
 
 READINGS: tuple[Reading, ...] = (
@@ -254,7 +261,7 @@ READINGS: tuple[Reading, ...] = (
     ),
     _thousands(",", ",", r"\.", "replace({v}, ',', '')", r",\d{3}[.,]"),
     _thousands(
-        "'", "[''\u2019]", r"\.", "regexp_replace({v}, '[''\u2019]', '', 'g')", "[''\u2019]"
+        "'\u2019", "[''\u2019]", r"\.", "regexp_replace({v}, '[''\u2019]', '', 'g')", "[''\u2019]"
     ),
 )
 """In order of preference: the first that reads every value of a column is taken."""
@@ -267,7 +274,7 @@ DECIMAL_COMMA = Reading(
 )
 
 DECIMAL_COMMA_AND_THOUSANDS = _thousands(
-    ".",
+    ".\u00a0\u202f",
     "[.\u00a0\u202f]",
     ",",
     "replace(regexp_replace({v}, '[.\u00a0\u202f]', '', 'g'), ',', '.')",

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import duckdb
 
 from evergreen.data.declared import markers_of
-from evergreen.data.engine import identifier, literal, one_value, parquet
+from evergreen.data.engine import WRITTEN, identifier, literal, one_value, parquet
 from evergreen.data.files import LINE, DelimitedFile, ParquetFile
 from evergreen.data.located import located
 from evergreen.data.readings import cleaned, says_missing, unclean
@@ -96,7 +96,7 @@ def stage_delimited(
             for missing, cell in zip(markers, columns, strict=True)
         )
         connection.execute(
-            f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} (FORMAT parquet)"
+            f"COPY (SELECT {cells} FROM {delimited(file)}) TO {literal(str(path))} ({WRITTEN})"
         )
         rejected = rejected_rows(connection, file)
         path, repeated = _without_headers(connection, file, path, markers)
