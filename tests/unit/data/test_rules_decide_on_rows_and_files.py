@@ -332,6 +332,12 @@ def test_a_large_file_that_was_read_at_once_is_read_again_where_rules_are_broken
     assert uploader.take(GOOD, declared=declared).rows == 60
 
 
+def test_a_rule_holds_too_in_files_that_were_joined(uploader: Uploader) -> None:
+    part = uploader.take(GOOD + with_rows("60,130,a@b.org,2026-01-01"), declared=rule(row="age < 90"))
+    assert (part.rows, part.quarantined_rows) == (120, 2)
+    assert uploader.codes() == [(62, ["repeated_header"]), (123, ["row"])]
+
+
 def test_no_rows_break_no_rule(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "none.parquet", "SELECT 1 AS age WHERE false")
     asked = Rule("old", "range", "quarantine", "age", "age > 120", "age", "is too old")
