@@ -96,8 +96,7 @@ def check(
     """
     declaration = expected.declaration
     waivers = Waivers.at(declaration, expected.now)
-    types = {column.name: column.type for column in seen.columns}
-    rules = rules_for(connection, declaration, types, before)
+    rules = rules_for(connection, declaration, seen, before)
     counted = _counted(connection, part, seen, rules, others)
     found: list[Anomaly] = [*rules.uncheckable]
     holding: list[Rule | Key] = []
