@@ -409,10 +409,10 @@ def _without_stray_quotes(
         raise UploadRefusedError([Reason("broken_quote", said, line=line)]) from None
     if found.ragged > MOST_RAGGED:
         raise _ragged(name, shape)
-    if len(spoilt.lines) > MOST_STRAY:
+    if len(spoilt.records) > MOST_STRAY:
         said = f"'{name}' has more than {MOST_STRAY:,} lines with stray quotes; none was taken"
         raise UploadRefusedError([Reason("too_many_bad_rows", said)])
-    if not spoilt.lines and spoilt.end is None:
+    if not spoilt.records and spoilt.end is None:
         return _Readable(path, in_pieces=False, record_starts=found.starts)
     copy = scratch / "divided.csv"
     rejected = set_aside(path, spoilt, copy)
