@@ -152,11 +152,14 @@ class Collection:
             if name not in listed:
                 said = f"is in line {line} of '{manifest.name}' and not in the archive"
                 _reject(records, line, name, "missing_file", said)
+        for row in manifest.rejected:
+            records.reject(row.line or 0, row.raw, row.reasons)
         for line, name in manifest.twice:
             said = f"is in line {line} of '{manifest.name}' again; each file is listed once"
             _reject(records, line, name, "duplicate_key", said)
         unlisted = len(listed - set(manifest.rows)) if manifest.member else 0
-        notes = [f"in {count:,} files {each}" for each, count in guessed.items()]
+        notes = [f"'{manifest.name}': {each}" for each in manifest.warnings]
+        notes += [f"in {count:,} files {each}" for each, count in guessed.items()]
         if unlisted:
             notes.append(
                 f"{unlisted:,} files are not in '{manifest.name}': its columns are missing there"
