@@ -15,6 +15,8 @@ from tests.unit.data.uploads import Uploader, types
         "1,ann,2.5\n2,bob,3.5\n3,cy,4\n",
         "2024-01-01;x\n2024-01-02;y\n",
         "5,5,3\n6,6,4\n",
+        "ann,1950,1975\nbob,1961,2002\ncy,1949,1980\n",
+        "ann,1999\nbob,2001\n",
     ],
 )
 def test_a_missing_header_is_said_and_no_row_is_lost(uploader: Uploader, content: str) -> None:
