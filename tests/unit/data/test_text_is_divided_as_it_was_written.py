@@ -201,6 +201,12 @@ def test_paragraphs_are_one_document_whatever_ends_their_lines(uploader: Uploade
         assert uploader.take(text).rows == 1
 
 
+def test_a_byte_that_is_no_text_is_told_in_a_document_too(uploader: Uploader) -> None:
+    good = "Zoé a dit à Léa que l'été était passé.\n\n".encode() * 9
+    reasons = uploader.refused(good + b"Et l'hiver \xe9tait venu, sans neige.\n\n" + good)
+    assert [(reason.code, reason.line) for reason in reasons][1:] == [("undecodable", 19)]
+
+
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-16", "utf-8-sig"])
 def test_a_mark_at_the_beginning_tells_the_encoding(uploader: Uploader, encoding: str) -> None:
     uploader.take("n,town\n1,Zürich\n2,Bern\n".encode(encoding))
