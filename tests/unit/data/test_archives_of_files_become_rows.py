@@ -115,6 +115,12 @@ def test_a_manifest_says_more_than_folders(uploader: Uploader) -> None:
     ]
 
 
+def test_labels_of_a_manifest_take_the_place_of_folders_in_any_case(uploader: Uploader) -> None:
+    made = uploader.take(packed({"m.csv": "File,Label\na/1.png,cat\n", "a/1.png": picture()}))
+    assert made.schema.names[:2] == ("file", "Label")
+    assert rows(uploader, '"Label"') == [("cat",)]
+
+
 def test_files_and_lines_of_the_manifest_that_do_not_meet_are_said(uploader: Uploader) -> None:
     files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(12)}
     lines = "".join(f"{i}.png,{i}\n" for i in range(1, 12))

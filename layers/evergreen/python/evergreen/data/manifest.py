@@ -16,6 +16,7 @@ from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, prin
 from evergreen.data.text_encoding import as_utf8, form_of
 
 SUFFIXES = (".csv", ".tsv")
+LABEL = "label"
 SHOWN_COLUMNS = 20
 TAKEN = frozenset({"file", "text"})
 """Columns that rows have without a manifest; its own of these names are called otherwise."""
@@ -43,6 +44,11 @@ class Manifest:
     def name(self) -> str:
         """Its name, as a message may hold it."""
         return file_name(self.member) if self.member else ""
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it labels files, so that their folders do not."""
+        return any(each.casefold() == LABEL for each in self.columns)
 
 
 def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
