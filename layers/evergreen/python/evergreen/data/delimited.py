@@ -23,7 +23,6 @@ from evergreen.data.record_lengths import (
     ragged_where_lines_are_records,
 )
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, shortened
-from evergreen.data.staging import MOST_REJECTED
 from evergreen.data.stray_quotes import OpenQuoteError, Spoilt, set_aside, structural_quotes
 from evergreen.data.table_top import lacks_names, names_columns, titles_above, without_names
 from evergreen.data.text_encoding import lines_of
@@ -45,6 +44,9 @@ SHORT_RECORD = 1 << 16
 MOST_RAGGED = 1_000_000
 LARGE = 4 << 20
 """Of so many ragged rows in files of so many bytes the engine keeps more than its memory."""
+
+MOST_STRAY = 100_000
+"""Lines that a stray quote spoils and that are set aside; a file with more is refused."""
 
 TABLE_SHARE = 0.8
 """Text that is divided differently in more than a fifth of its records is no table."""
@@ -407,10 +409,10 @@ def _without_stray_quotes(
         raise UploadRefusedError([Reason("broken_quote", said, line=line)]) from None
     if found.ragged > MOST_RAGGED:
         raise _ragged(name, shape)
-    if len(spoilt.records) > MOST_REJECTED:
-        said = f"'{name}' has more than {MOST_REJECTED:,} lines with stray quotes; none was taken"
+    if len(spoilt.lines) > MOST_STRAY:
+        said = f"'{name}' has more than {MOST_STRAY:,} lines with stray quotes; none was taken"
         raise UploadRefusedError([Reason("too_many_bad_rows", said)])
-    if not spoilt.records and spoilt.end is None:
+    if not spoilt.lines and spoilt.end is None:
         return _Readable(path, in_pieces=False, record_starts=found.starts)
     copy = scratch / "divided.csv"
     rejected = set_aside(path, spoilt, copy)

@@ -123,9 +123,12 @@ class _Quoted:
 
 @dataclass
 class Spoilt:
-    """Where records begin and end that stray quotes spoil; from `end` on, all lines are spoilt."""
+    """What stray quotes spoil: `lines` of whole records, each from a place to another.
 
-    records: list[tuple[int, int]] = field(default_factory=list)
+    From `end` on, all lines are spoilt.
+    """
+
+    lines: list[tuple[int, int]] = field(default_factory=list)
     end: int | None = None
 
 
@@ -159,7 +162,7 @@ def structural_quotes(path: Path, shape: Shape, most: int, spoilt: Spoilt) -> It
                 continue
             known = here or (alone and quoted.spoils_one_line(after)) or whole
             if known and shape.width > 1:  # where a blank line is no row
-                spoilt.records.append((record, after))
+                spoilt.lines.append((record, after))
                 at = text.find(quote, after)
             elif len(text) - at <= SWALLOWED:
                 spoilt.end = record
@@ -174,11 +177,11 @@ def set_aside(path: Path, spoilt: Spoilt, target: Path) -> tuple[RejectedRow, ..
     Their texts are kept whole up to RAW_BYTES together, else their beginnings.
     """
     rows = []
-    size = sum(end - start for start, end in spoilt.records)
+    size = sum(end - start for start, end in spoilt.lines)
     most = RAW_CHARACTERS if size > RAW_BYTES else None
     with path.open("rb") as file, target.open("wb") as copy:
         line, place = 1, 0
-        for start, end in spoilt.records:
+        for start, end in spoilt.lines:
             line += _copied(file, copy, start - place)
             text = file.read(end - start)
             copy.write(b"".join(_LINE_END.findall(text)))
