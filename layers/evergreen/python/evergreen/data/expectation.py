@@ -66,6 +66,29 @@ def write_as_expected(
     if expected is None:
         return None
     columns, spaced = expected
+    rows = _written(connection, file, destination, columns, spaced)
+    if rows is None:
+        destination.unlink(missing_ok=True)
+        return None
+    # Of the written file, where equal texts are stored once, this is asked fast.
+    others = [column for column in columns if column.name not in spaced]
+    _clean(connection, destination, scratch, others, _may_hold_lines(file))
+    rejected = rejected_rows(connection, file, "expected_rejects")
+    named = {column.name: identifier(column.name) for column in columns}
+    types = {column.name: SQL_TYPES[column.type] for column in columns}
+    return Understood(
+        file, Staged(destination, named, types, rows, rejected), columns, 0, file.warnings
+    )
+
+
+def _written(
+    connection: duckdb.DuckDBPyConnection,
+    file: DelimitedFile,
+    destination: Path,
+    columns: Sequence[Inferred],
+    spaced: frozenset[str],
+) -> int | None:
+    """Write the rows, every value held against its column: how many; None where one objects."""
     markers = ", ".join(literal(marker) for marker in MISSING)
     cells = dict(zip(cells_of(file), columns, strict=True))
     # DuckDB reads 1_000 and +-1 as numbers too.
@@ -82,29 +105,19 @@ def write_as_expected(
             f"COPY (SELECT {values} FROM {source}) TO {literal(str(destination))} ({WRITTEN})"
         ).fetchone()
         rows = int(written[0]) if written else 0
-        if (
+        doubtful = (
             not 0 < rows <= file.limits.rows
             or _any_header(connection, destination, columns, file)
             or _any_doubtful(connection, destination, [cells[cell] for cell in direct])
             or _any_misread(connection)
-        ):
-            destination.unlink()
-            return None
+        )
     except duckdb.Error as error:
-        destination.unlink(missing_ok=True)
         # What else went wrong is told, with its place, by the careful reading.
         if not isinstance(error, duckdb.InvalidInputException) and MISFIT not in str(error):
+            destination.unlink(missing_ok=True)
             raise
         return None
-    # Of the written file, where equal texts are stored once, this is asked fast.
-    others = [column for column in columns if column.name not in spaced]
-    _clean(connection, destination, scratch, others, _may_hold_lines(file))
-    rejected = rejected_rows(connection, file, "expected_rejects")
-    named = {column.name: identifier(column.name) for column in columns}
-    types = {column.name: SQL_TYPES[column.type] for column in columns}
-    return Understood(
-        file, Staged(destination, named, types, rows, rejected), columns, 0, file.warnings
-    )
+    return None if doubtful else rows
 
 
 def _expected(
