@@ -17,6 +17,7 @@ from tests.hostile.attack import Attack, check, delivered
 from tests.unit.media.files import picture, recording, tone
 
 INNOCENT: Mapping[str, bytes] = {f"a/{i}.png": picture() for i in range(9)}
+RUBBISH = bytes(range(256)) * 99
 HEARD: Mapping[str, bytes] = {f"a/{i}.wav": recording() for i in range(9)}
 
 
@@ -93,15 +94,28 @@ ATTACKS = {
     "a picture drawn 100,000 times": Attack.of(drawn_over(100_000), "damaged"),
     "a picture drawn as often as programs do": Attack.of(drawn_over(10), rows=1),
     "a picture cut off": Attack.of(picture()[:100], "damaged"),
+    "a picture cut off near its end": Attack.of(picture(form="JPEG")[:-30], "damaged"),
     "a mark and no picture": Attack.of(b"\xff\xd8\xff", "not_a_picture"),
+    "a mark and rubbish": Attack.of(b"\x89PNG\r\n\x1a\n" + RUBBISH, "not_a_picture"),
     "a recording of 65,535 channels": Attack.of(claimed_channels(), "damaged"),
     "a recording that claims 4 GB, as from a pipe": Attack.of(claimed_seconds(), rows=1),
     "a recording of 11 minutes": Attack.of(recording(tone(440, 660), "FLAC"), "too_long"),
     "a recording that does not say how long it is": Attack.of(of_unknown_length(), "damaged"),
     "recordings in a chain": Attack.of(recording(form="OGG") * 3, "damaged"),
     "a recording of one byte": Attack.of(b"R", "no_rows"),
-    "a large picture beside others": Attack.of(
-        packed(INNOCENT, {"large.png": pixels(20_000)}), rows=9, bad=1
+    "a recording of its mark": Attack.of(b"fLaC", "damaged"),
+    "a recording of half a mark": Attack.of(b"RIFF", "not_a_table"),
+    "a recording of half a mark and rubbish": Attack.of(b"RIFF" + RUBBISH, "not_a_table"),
+    "a recording of rubbish": Attack.of(b"OggS" + RUBBISH, "damaged"),
+    "a recording without sound": Attack.of(recording()[:44], "damaged"),
+    "a recording that claims 4 GB and ends": Attack.of(
+        recording()[:4] + b"\xff" * 4 + recording()[8:40] + b"\xff" * 4, "damaged"
+    ),
+    "a recording cut off beside others": Attack.of(
+        packed(HEARD, {"cut.wav": recording()[:40]}), rows=9, bad=1
+    ),
+    "pictures that are all cut off": Attack.of(
+        packed({f"{i}.png": picture()[:50] for i in range(9)}), "no_rows", "damaged"
     ),
     "a recording of one byte beside others": Attack.of(
         packed(HEARD, {"one.wav": b"R"}), rows=9, bad=1

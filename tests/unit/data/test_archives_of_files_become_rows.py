@@ -115,6 +115,12 @@ def test_a_manifest_says_more_than_folders(uploader: Uploader) -> None:
     ]
 
 
+def test_labels_of_a_manifest_take_the_place_of_folders_in_any_case(uploader: Uploader) -> None:
+    made = uploader.take(packed({"m.csv": "File,Label\na/1.png,cat\n", "a/1.png": picture()}))
+    assert made.schema.names[:2] == ("file", "Label")
+    assert rows(uploader, '"Label"') == [("cat",)]
+
+
 def test_files_and_lines_of_the_manifest_that_do_not_meet_are_said(uploader: Uploader) -> None:
     files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(12)}
     lines = "".join(f"{i}.png,{i}\n" for i in range(1, 12))
@@ -188,6 +194,50 @@ def test_a_line_of_a_manifest_that_does_not_fit_its_header_shifts_nothing(
         "0.png": ["'0.png' is in line 12 of 'm.csv', which has 2 values and the header 3"],
         "1.png": ["'1.png' is in line 13 of 'm.csv', which has 4 values and the header 3"],
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ('7,"a,3.png', "broken_quote", "line 5 has a quote that is not closed"),
+        ("7", "ragged_row", "line 5 has 1 values and the header 3"),
+    ],
+)
+def test_a_line_of_a_manifest_that_names_no_file_is_a_bad_row(
+    uploader: Uploader, line: str, code: str, said: str
+) -> None:
+    files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(30)}
+    lines = [f"{i},a,{i}.png\n" for i in range(30)]
+    lines[3] = line + "\n"
+    made = uploader.take(packed(files | {"m.csv": "y,z,file\n" + "".join(lines)}))
+    assert (made.rows, made.quarantined_rows) == (30, 1)
+    ((at, raw, (reason,)),) = uploader.bad_rows()
+    assert (at, raw, reason["code"]) == (5, line, code)
+    assert f"in 'm.csv', {said}" in reason["message"]
+    assert "1 files are not in 'm.csv': its columns are missing there" in made.warnings
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        'file,z\n{i}.png,"say ""hi"", {i}"\n',
+        'file,z\n{i}.png,"say \\"hi\\", {i}"\n',
+        'file, z\n{i}.png, "say ""hi"", {i}"\n',
+        "'file','z'\n'{i}.png','say \"hi\", {i}'\n".replace('"', "''"),
+        '"file\nof it",z\n{i}.png,"say ""hi"", {i}"\n',
+        'Labels\n\nfile,z,y\n{i}.png,"say ""hi"", {i}",7\n',
+        'file,z\n{i}.png,"say ""hi"", {i}",\n',
+    ],
+)
+def test_a_manifest_is_divided_like_any_table(uploader: Uploader, manifest: str) -> None:
+    *head, last = manifest.splitlines(keepends=True)
+    content = "".join(head) + "".join(last.replace("{i}", str(i)) for i in range(9))
+    files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(9)}
+    made = uploader.take(packed(files | {"m.csv": content}))
+    assert (made.rows, made.quarantined_rows) == (9, 0)
+    said = [text.replace("'", '"') for (text,) in rows(uploader, "z")]
+    assert said == [f'say "hi", {i}' for i in range(9)]
+    assert any("'m.csv': " in each for each in made.warnings) == manifest.startswith("Labels")
 
 
 def test_a_folder_may_have_any_name(uploader: Uploader) -> None:

@@ -132,3 +132,20 @@ def test_a_reason_repeats_no_control_of_a_value_or_a_name(uploader: Uploader) ->
     ((_, _, reasons),) = uploader.bad_rows()
     assert reasons[0]["value"] == r"\x1b[2J\u202e"
     assert reasons[0]["message"].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "raw"),
+    [
+        ("a,b\n" + numbered(50, "{i},{i},") + "7,x,\n", 52, "7,x,"),
+        ("name\n" + numbered(50, "n{i}") + "\nlast\n", 52, ""),
+        ('a,b\n1,"x\ry"\n' + numbered(300, "{i},b{i}") + "x,7\n", 303, "x,7"),
+    ],
+)
+def test_a_bad_row_has_its_line_whatever_ends_the_rows(
+    uploader: Uploader, content: str, line: int, raw: str
+) -> None:
+    first = "name" if content.startswith("name") else "a"
+    uploader.take(content, declared={"constraints": [{"not_null": first}]})
+    ((at, text, _),) = uploader.bad_rows()
+    assert (at, text) == (line, raw)

@@ -209,6 +209,52 @@ def test_a_rule_that_cannot_be_checked_counts_as_broken(
     assert "cannot be checked" in part.warnings[0]
 
 
+UNCHECKABLE_COLUMNS = [
+    ({"columns": {"mail": {"range": [0, 1]}}}, "out_of_range", "column 'mail' is text, and '0' is"),
+    ({"columns": {"age": {"categories": ["old", "young"]}}}, "new_category", "none of old, young"),
+    ({"columns": {"day": {"categories": ["soon"]}}}, "new_category", "'day' is date, and none of"),
+    ({"key": ["id", "maill"]}, "duplicate_key", "did you mean 'mail'?"),
+]
+
+
+@pytest.mark.parametrize(("declared", "code", "said"), UNCHECKABLE_COLUMNS)
+def test_what_is_declared_of_columns_and_cannot_be_checked_counts_as_broken(
+    uploader: Uploader, declared: dict[str, Any], code: str, said: str
+) -> None:
+    part = uploader.take(GOOD, declared=declared)
+    assert part.rows == 60
+    assert [each.code for each in part.anomalies] == [code]
+    assert "cannot be checked" in part.warnings[0]
+    assert said in part.warnings[0]
+    for severity in ("refuse", "quarantine"):
+        (reason,) = uploader.refused(GOOD, declared={**declared, "anomalies": {code: severity}})
+        assert (reason.code, said in reason.message) == (code, True)
+
+
+def test_of_values_to_choose_from_those_count_that_the_column_can_hold(uploader: Uploader) -> None:
+    declared = {
+        "columns": {"age": {"categories": [*range(20, 60), "unknown"]}},
+        "anomalies": {"new_category": "quarantine"},
+    }
+    part = uploader.take(GOOD, declared=declared)
+    assert (part.rows, part.quarantined_rows) == (50, 10)
+    assert {row["code"] for _, _, why in uploader.bad_rows() for row in why} == {"new_category"}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"constraints": [{"column": "age", "range": [0, 9]}, {"column": "age", "in": [1, 2]}]},
+        {"columns": {"age": {"range": [0, 9], "categories": [1, 2]}}},
+    ],
+)
+def test_a_column_without_values_breaks_no_rule_about_them(
+    uploader: Uploader, declared: dict[str, Any]
+) -> None:
+    part = uploader.take("id,age\n1,\n2,\n", declared=declared)
+    assert (part.rows, part.anomalies) == (2, ())
+
+
 WAIVER = {"constraint": "range:age", "author": "ada", "reason": "old people", "until": "2026-01-10"}
 
 
@@ -330,6 +376,14 @@ def test_a_large_file_that_was_read_at_once_is_read_again_where_rules_are_broken
     assert (part.rows, part.quarantined_rows) == (60, 3)
     assert uploader.codes() == [(62, ["row"]), (63, ["too_few_values"]), (64, ["unique"])]
     assert uploader.take(GOOD, declared=declared).rows == 60
+
+
+def test_a_rule_holds_too_in_files_that_were_joined(uploader: Uploader) -> None:
+    part = uploader.take(
+        GOOD + with_rows("60,130,a@b.org,2026-01-01"), declared=rule(row="age < 90")
+    )
+    assert (part.rows, part.quarantined_rows) == (120, 2)
+    assert uploader.codes() == [(62, ["repeated_header"]), (123, ["row"])]
 
 
 def test_no_rows_break_no_rule(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tests.unit.data.uploads import Uploader, types
         "1,ann,2.5\n2,bob,3.5\n3,cy,4\n",
         "2024-01-01;x\n2024-01-02;y\n",
         "5,5,3\n6,6,4\n",
+        "ann,1950,1975\nbob,1961,2002\ncy,1949,1980\n",
+        "ann,1999\nbob,2001\n",
     ],
 )
 def test_a_missing_header_is_said_and_no_row_is_lost(uploader: Uploader, content: str) -> None:
@@ -197,6 +199,12 @@ def test_paragraphs_are_one_document_whatever_ends_their_lines(uploader: Uploade
     for end in ("\n", "\r\n"):
         text = end.join(["This is a sentence of one paragraph.", "", "And this is the other one."])
         assert uploader.take(text).rows == 1
+
+
+def test_a_byte_that_is_no_text_is_told_in_a_document_too(uploader: Uploader) -> None:
+    good = "Zoé a dit à Léa que l'été était passé.\n\n".encode() * 9
+    reasons = uploader.refused(good + b"Et l'hiver \xe9tait venu, sans neige.\n\n" + good)
+    assert [(reason.code, reason.line) for reason in reasons][1:] == [("undecodable", 19)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-16", "utf-8-sig"])

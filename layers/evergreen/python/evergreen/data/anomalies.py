@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from evergreen.contracts.data_section import Severity
-from evergreen.data.engine import identifier, literal, parquet
+from evergreen.data.engine import identifier, literal, one_value, parquet
 from evergreen.data.observations import Observed, ObservedColumn, Value
 from evergreen.data.refusal import shortened
 from evergreen.data.schema import SQL_TYPES
@@ -75,12 +75,7 @@ def compare(
         *(found for column, known in shared for found in _missing_more(column, known, rate)),
         *_out_of_range(connection, part, shared, rate),
         *_new_categories(connection, part, shared),
-        *(
-            found
-            for _, known in shared
-            if known.surely_unique
-            for found in duplicate_keys(connection, part, [known.name], here)
-        ),
+        *_duplicate_keys(connection, part, here, [known for _, known in shared]),
     )
 
 
@@ -248,21 +243,31 @@ def _new_categories(
         yield Anomaly("new_category", column.name, said, names + more, expected)
 
 
-def duplicate_keys(
+def _duplicate_keys(
+    connection: duckdb.DuckDBPyConnection,
+    part: Path,
+    here: Observed,
+    shared: Sequence[ObservedColumn],
+) -> Iterator[Anomaly]:
+    for known in shared:
+        repeated = repeated_rows(connection, part, [known.name], here) if known.surely_unique else 0
+        if repeated:
+            said = f"{repeated:,} row(s) repeat the key '{known.name}' of another row"
+            seen = f"{repeated} repeated rows"
+            yield Anomaly("duplicate_key", known.name, said, seen, "unique keys")
+
+
+def repeated_rows(
     connection: duckdb.DuckDBPyConnection, part: Path, key: Sequence[str], here: Observed
-) -> tuple[Anomaly, ...]:
-    """Rows that share the key `key` with another row of the part."""
+) -> int:
+    """How many rows of the part, seen as `here`, are there once more under an equal key."""
     columns = [column for name in key if (column := here.column(name))]
     if len(columns) < len(key) or not key or any(each.unique for each in columns):
-        return ()
+        return 0
     names = ", ".join(identifier(column.name) for column in columns)
     present = " AND ".join(f"{identifier(column.name)} IS NOT NULL" for column in columns)
-    row = connection.execute(
-        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {parquet([part])} "
-        f"WHERE {present} GROUP BY {names} HAVING count(*) > 1)"
-    ).fetchone()
-    repeated = int(row[0]) if row else 0
-    if not repeated:
-        return ()
-    said = f"{repeated:,} row(s) repeat the key '{', '.join(key)}' of another row"
-    return (Anomaly("duplicate_key", key[0], said, f"{repeated} repeated rows", "unique keys"),)
+    return one_value(
+        connection,
+        f"SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM {parquet([part])} "
+        f"WHERE {present} GROUP BY {names} HAVING count(*) > 1)",
+    )

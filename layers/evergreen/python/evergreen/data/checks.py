@@ -16,7 +16,7 @@ from evergreen.contracts.data_section import (
     DatasetDeclaration,
     Severity,
 )
-from evergreen.data.anomalies import Anomaly, compare, duplicate_keys, new_columns
+from evergreen.data.anomalies import Anomaly, compare, new_columns, repeated_rows
 from evergreen.data.engine import identifier, one_value, parquet
 from evergreen.data.expressions import first_line
 from evergreen.data.observations import Observed, ObservedColumn
@@ -96,8 +96,7 @@ def check(
     """
     declaration = expected.declaration
     waivers = Waivers.at(declaration, expected.now)
-    types = {column.name: column.type for column in seen.columns}
-    rules = rules_for(connection, declaration, types, before)
+    rules = rules_for(connection, declaration, seen, before)
     counted = _counted(connection, part, seen, rules, others)
     found: list[Anomaly] = [*rules.uncheckable]
     holding: list[Rule | Key] = []
@@ -177,18 +176,17 @@ def _counted(
             except duckdb.Error as error:
                 yield rule, first_line(error)
     for key in rules.keys:
-        repeated = duplicate_keys(connection, part, key.columns, seen)
-        here = int(repeated[0].seen.split()[0]) if repeated else 0
+        rows = repeated_rows(connection, part, key.columns, seen)
         if others:
             values = ", ".join(f"{identifier(c)} AS k{n}" for n, c in enumerate(key.columns))
             joined = ", ".join(f"k{n}" for n, _ in enumerate(key.columns))
             taken = taken_keys(others, key.columns)
-            here += one_value(
+            rows += one_value(
                 connection,
                 f"SELECT count(*) FROM (SELECT {values} FROM {source}) AS here "
                 f"SEMI JOIN ({taken}) AS elsewhere USING ({joined})",
             )
-        yield key, here
+        yield key, rows
 
 
 def _broken(rule: Rule | Key, rows: int) -> Anomaly:

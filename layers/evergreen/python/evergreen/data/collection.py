@@ -11,14 +11,14 @@ from zipfile import ZipInfo
 
 from evergreen.data.archive import Archive
 from evergreen.data.limits import Limits
-from evergreen.data.manifest import Manifest, manifest_of
+from evergreen.data.manifest import LABEL, Manifest, manifest_of
 from evergreen.data.records import Records
 from evergreen.data.refusal import Reason, UploadRefusedError, printable
 from evergreen.data.text_encoding import as_utf8, form_of
 from evergreen.media.damage import MediaRefusedError
 
-FILE, LABEL, TEXT = "file", "label", "text"
-"""The columns of every row: its path in the archive, and its folder; the content of a document."""
+FILE, TEXT = "file", "text"
+"""Columns of a row beside LABEL, its folder: its path in the archive; the content of a document."""
 
 LOOKED_AT = 200
 """Members whose beginning tells what an archive holds."""
@@ -152,11 +152,14 @@ class Collection:
             if name not in listed:
                 said = f"is in line {line} of '{manifest.name}' and not in the archive"
                 _reject(records, line, name, "missing_file", said)
+        for row in manifest.rejected:
+            records.reject(row.line or 0, row.raw, row.reasons)
         for line, name in manifest.twice:
             said = f"is in line {line} of '{manifest.name}' again; each file is listed once"
             _reject(records, line, name, "duplicate_key", said)
         unlisted = len(listed - set(manifest.rows)) if manifest.member else 0
-        notes = [f"in {count:,} files {each}" for each, count in guessed.items()]
+        notes = [f"'{manifest.name}': {each}" for each in manifest.warnings]
+        notes += [f"in {count:,} files {each}" for each, count in guessed.items()]
         if unlisted:
             notes.append(
                 f"{unlisted:,} files are not in '{manifest.name}': its columns are missing there"
@@ -184,7 +187,7 @@ class Collection:
                 return ()
             raise
         told = manifest.rows.get(name, {})
-        own = [] if LABEL in manifest.columns else [(LABEL, folder_of(name))]
+        own = [] if manifest.has_labels else [(LABEL, folder_of(name))]
         cells = [(FILE, name), *own]
         cells += [(column, told.get(column)) for column in sorted(manifest.columns)]
         records.add(number, [*cells, *found], name)

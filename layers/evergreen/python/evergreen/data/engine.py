@@ -80,10 +80,14 @@ def within_time(name: str, limits: Limits, connection: duckdb.DuckDBPyConnection
         raise limits.refuse("seconds", what) from error
 
 
-def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
-    """From now on only `files` can be read or written, whatever SQL is run."""
+def lock(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Path], scratch: Path | None = None
+) -> None:
+    """From now on only `files`, and what is in `scratch`, can be read or written by any SQL."""
     paths = ", ".join(literal(str(path)) for path in files)
     connection.execute(f"SET allowed_paths = [{paths}]")
+    if scratch is not None:
+        connection.execute(f"SET allowed_directories = [{literal(str(scratch))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

@@ -217,12 +217,10 @@ class _Ingestion:
     def _lock(self, file: DelimitedFile | ParquetFile) -> None:
         """Before SQL of the project file is run: only what this needs can be read or written."""
         if any(each.row for each in self.expected.declaration.constraints):
-            own = [self.scratch / each for each in ("staged.parquet", "quarantine.jsonl")]
-            written = [self.destination, self.quarantine, *own]
+            written = [self.destination, self.quarantine]
             # DuckDB writes beside a file that exists, and puts the new one in its place.
             beside = [path.with_name(f"tmp_{path.name}") for path in written]
-            read = [file.path, self.scratch / "repair.parquet", *self.others]
-            lock(self.connection, [*read, *written, *beside])
+            lock(self.connection, [file.path, *self.others, *written, *beside], self.scratch)
 
     def _understood(
         self, file: DelimitedFile | ParquetFile, known: Schema | None, required: Sequence[str]

@@ -28,9 +28,11 @@ def is_json_lines(path: Path, limits: Limits) -> bool:
         lines = iter(lambda: file.readline(limits.record_bytes), "")
         first = next((line for line in lines if line.strip()), "")
         rest = file.read(CHUNK)
+    # A line may be longer than what was read of it.
+    whole = first.endswith("\n") or not rest
     # What cannot be read may still be one bad line among good ones.
     return first.lstrip().startswith("{") and (
-        first.rstrip().endswith("}")
+        (whole and first.rstrip().endswith("}"))
         or (rest.lstrip().startswith("{") and not first.rstrip().endswith(_GOES_ON))
     )
 
@@ -259,10 +261,10 @@ class _Window:
                     raise
             else:
                 text = self._text[self._place : end]
-                # A number may go on behind what was read.
-                if end == len(self._text) and text[-1].isdigit() and self._more():
+                # A number may go on behind what was read: 1 before .5, or before e-7.
+                if end > len(self._text) - 3 and text[-1].isdigit() and self._more():
                     continue
-                self._place = end
+                self._place += len(text)
                 return value, text
 
 

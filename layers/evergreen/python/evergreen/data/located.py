@@ -27,21 +27,39 @@ def located(
     for number, cells in rows:
         wanted[_key(cells, markers)].append(number)
     found: dict[int, tuple[int, str]] = {}
-    with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        header = file.skipped_lines + 1 if file.has_header else 0
-        for line, record, raw in _records(text, file):
-            if line <= header:
-                continue
-            waiting = wanted.get(_key(record, markers))
-            if waiting:
-                found[waiting.popleft()] = (line, raw)
-                if len(found) == len(rows):
-                    break
+    for line, record, raw in records_of(file):
+        waiting = wanted.get(_key(record, markers))
+        if waiting:
+            found[waiting.popleft()] = (line, raw)
+            if len(found) == len(rows):
+                break
     return found
 
 
-def _records(text: TextIO, file: DelimitedFile) -> Iterator[tuple[int, list[str], str]]:
-    """Records with the line they begin on and their text."""
+def records_of(file: DelimitedFile) -> Iterator[tuple[int, list[str], str]]:
+    """Records below the header, with the line that each begins on and its text.
+
+    As for the engine, a blank line is a record of one column and none of several, and a delimiter
+    at the end of a row begins no further value.
+    """
+    width, line = len(file.names), file.skipped_lines + 1
+    with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        for _ in range(file.skipped_lines):
+            text.readline()
+        records = _divided(text, file)
+        if file.has_header:
+            _, raw = next(records, ([], ""))
+            line += raw.count("\n")
+        for record, raw in records:
+            if record or width == 1:
+                beyond = len(record) == width + 1 and not record[-1].strip(SPACES)
+                cells = record[:width] if beyond else record or [""]
+                yield line, cells, raw.rstrip("\r\n")
+            line += raw.count("\n")
+
+
+def _divided(text: TextIO, file: DelimitedFile) -> Iterator[tuple[list[str], str]]:
+    """Records with their text and its end."""
     pending: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -58,11 +76,9 @@ def _records(text: TextIO, file: DelimitedFile) -> Iterator[tuple[int, list[str]
         doublequote=doubled,
         escapechar=None if doubled else file.escape,
     )
-    first = 1
     for record in reader:
-        yield first, record, "".join(pending).rstrip("\r\n")
+        yield record, "".join(pending)
         pending.clear()
-        first = reader.line_num + 1
 
 
 def _key(cells: Sequence[str | None], markers: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from zipfile import ZipInfo
 
@@ -12,10 +11,12 @@ from evergreen.data.archive import Archive
 from evergreen.data.delimited import Head, delimited, divide
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.refusal import Reason, UploadRefusedError, printable
+from evergreen.data.located import records_of
+from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.text_encoding import as_utf8, form_of
 
 SUFFIXES = (".csv", ".tsv")
+LABEL = "label"
 SHOWN_COLUMNS = 20
 TAKEN = frozenset({"file", "text"})
 """Columns that rows have without a manifest; its own of these names are called otherwise."""
@@ -26,7 +27,8 @@ class Manifest:
     """What is said of files: name in the archive → column → text.
 
     `lines`: name → the line that says it. `twice`: lines, and the names that they repeat.
-    `ragged`: name → why its line cannot be taken.
+    `ragged`: name → why its line cannot be taken. `rejected`: lines that cannot be divided.
+    `warnings`: what to say of how it was read.
     """
 
     member: ZipInfo | None = None
@@ -35,11 +37,18 @@ class Manifest:
     lines: Mapping[str, int] = field(default_factory=dict)
     twice: tuple[tuple[int, str], ...] = ()
     ragged: Mapping[str, str] = field(default_factory=dict)
+    rejected: tuple[RejectedRow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Its name, as a message may hold it."""
         return file_name(self.member) if self.member else ""
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it labels files, so that their folders do not."""
+        return any(each.casefold() == LABEL for each in self.columns)
 
 
 def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
@@ -52,16 +61,18 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
         return Manifest()
     member, name = found[0], printable(found[0].filename)
     path = archive.unpack(member, scratch / "manifest")
-    path = as_utf8(path, form_of(path, name), scratch / "manifest.utf8", name)
+    form = form_of(path, name)
+    path = as_utf8(path, form, scratch / "manifest.utf8", name)
     lines = Head.of(path).lines(name, limits)
     if not any(line.strip() for line in lines):
         return Manifest()
     file = delimited(path, name, divide(lines), limits, scratch)
-    records = list(_records(file))
+    file = replace(file, warnings=(*form.warnings, *file.warnings))
+    records = [record for record in records_of(file) if any(record[1])]
     files = _Files.of(archive, member)
     meets = [
         tuple(
-            sum(find(cells[place]) is not None for _, cells in records if place < len(cells))
+            sum(find(cells[place]) is not None for _, cells, _ in records if place < len(cells))
             for find in (files.at_path, files.named)
         )
         for place in range(len(file.names))
@@ -145,20 +156,9 @@ def _path(name: str) -> PurePosixPath:
     return PurePosixPath(name.replace("\\", "/"))
 
 
-def _records(file: DelimitedFile) -> Iterator[tuple[int, list[str]]]:
-    """Records behind the header, with the line that each ends on."""
-    with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        for _ in range(file.skipped_lines + file.has_header):
-            text.readline()
-        reader = csv.reader(text, delimiter=file.delimiter, quotechar=file.quote)
-        for cells in reader:
-            if cells:
-                yield reader.line_num + file.skipped_lines + file.has_header, cells
-
-
 def _read(
     file: DelimitedFile,
-    records: list[tuple[int, list[str]]],
+    records: list[tuple[int, list[str], str]],
     member: ZipInfo,
     key: int,
     files: _Files,
@@ -172,20 +172,40 @@ def _read(
     lines: dict[str, int] = {}
     twice: list[tuple[int, str]] = []
     ragged: dict[str, str] = {}
-    for line, cells in records:
+    called = file_name(member)
+    rejected = [
+        replace(row, reasons=tuple(_within(called, reason) for reason in row.reasons))
+        for row in file.rejected
+    ]
+    for line, cells, raw in records:
+        count = f"has {len(cells)} values and the header {len(file.names)}"
         if len(cells) <= key:
+            reason = Reason("ragged_row", f"line {line} {count}", line=line)
+            rejected.append(RejectedRow(line, raw, (_within(called, reason),)))
             continue
         name = files.named(cells[key]) or cells[key].strip()
         if name in rows:
             twice.append((line, name))
             continue
         if len(cells) != len(file.names):
-            count = f"{len(cells)} values and the header {len(file.names)}"
-            ragged[name] = f"is in line {line} of '{file_name(member)}', which has {count}"
+            ragged[name] = f"is in line {line} of '{called}', which {count}"
         values = [each.strip() or None for place, each in enumerate(cells) if place != key]
         lines[name] = line
         rows[name] = dict(zip(columns, values, strict=False))
-    return Manifest(member, frozenset(columns), rows, lines, tuple(twice), ragged)
+    return Manifest(
+        member,
+        frozenset(columns),
+        rows,
+        lines,
+        tuple(twice),
+        ragged,
+        tuple(rejected),
+        file.warnings,
+    )
+
+
+def _within(called: str, reason: Reason) -> Reason:
+    return replace(reason, message=f"in '{called}', {reason.message}")
 
 
 def file_name(member: ZipInfo) -> str:

@@ -9,6 +9,8 @@ from evergreen.data.records import Records
 from evergreen.data.refusal import Reason
 
 COLUMN = "text"
+MOST_BYTES = 4
+"""Of one character."""
 
 
 def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
@@ -18,11 +20,7 @@ def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
     beginning); without them each line is a document.
     """
     if any(not line.strip() for line in head.strip().split("\n")):
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            document = file.read(limits.cell_bytes + 1).strip()
-        if len(document) > limits.cell_bytes:
-            raise limits.refuse("cell_bytes", "the text is longer", 1)
-        records.add(1, [(COLUMN, document)], document)
+        _take_whole(path, records, limits)
         return f"plain text in paragraphs: the file is one document, in the column '{COLUMN}'"
     line = 0
     with path.open("rb") as file:
@@ -39,12 +37,32 @@ def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
     return f"plain text: each line is a document, in the column '{COLUMN}'"
 
 
+def _take_whole(path: Path, records: Records, limits: Limits) -> None:
+    most = MOST_BYTES * limits.cell_bytes
+    with path.open("rb") as file:
+        written = file.read(most + 1)
+    if len(written) > most:
+        raise limits.refuse("cell_bytes", "the text is longer", 1)
+    try:
+        document = written.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        _reject(1 + written.count(b"\n", 0, error.start), written[error.start :], records)
+        return
+    if len(document) > limits.cell_bytes:
+        raise limits.refuse("cell_bytes", "the text is longer", 1)
+    records.add(1, [(COLUMN, document)], document)
+
+
 def _take(line: int, written: bytes, records: Records) -> None:
     try:
         document = written.decode("utf-8-sig" if line == 1 else "utf-8").strip()
     except UnicodeDecodeError:
-        said = f"line {line} is not UTF-8 text"
-        records.reject(line, repr(written[:200]), [Reason("undecodable", said, line=line)])
+        _reject(line, written, records)
         return
     if document:
         records.add(line, [(COLUMN, document)], document)
+
+
+def _reject(line: int, written: bytes, records: Records) -> None:
+    said = f"line {line} is not UTF-8 text"
+    records.reject(line, repr(written[:200]), [Reason("undecodable", said, line=line)])

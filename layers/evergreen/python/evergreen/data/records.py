@@ -16,9 +16,7 @@ from evergreen.data.engine import identifier, literal
 from evergreen.data.files import LINE, ParquetFile
 from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable, shortened
-
-MOST_REJECTED = 100_000
-"""Records beyond that are counted by refusing the file: nobody repairs so many by hand."""
+from evergreen.data.staging import MOST_REJECTED
 
 SHOWN = 5
 RAW_CHARACTERS = 4_000

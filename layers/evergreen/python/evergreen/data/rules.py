@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 import duckdb
 
@@ -24,13 +27,14 @@ from evergreen.data.expressions import (
     parse_expression,
     reads_a_table,
 )
-from evergreen.data.observations import Observed
+from evergreen.data.observations import Observed, ObservedColumn
 from evergreen.data.refusal import did_you_mean, shortened
-from evergreen.data.schema import SQL_TYPES, ColumnType
+from evergreen.data.schema import SQL_TYPES, WIDER, ColumnType
 
 NUMBERS = ("integer", "number")
 MOMENTS = ("date", "timestamp")
 Bounds = Sequence[int | float | str | None]
+T = TypeVar("T")
 
 SHOWN = 5
 """Allowed values that a message repeats."""
@@ -72,6 +76,10 @@ class Key:
         return self.columns[0]
 
 
+Made = Rule | Key | Anomaly
+"""A rule or a key; or why it cannot be asked."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """All rules of a dataset for the columns of one file, and those that it cannot be asked."""
@@ -90,70 +98,76 @@ class Rules:
 def rules_for(
     connection: duckdb.DuckDBPyConnection,
     declaration: DatasetDeclaration,
-    types: Mapping[str, ColumnType],
+    seen: Observed,
     before: Observed | None,
 ) -> Rules:
-    """What is declared, asked of columns with these types (their names in order)."""
-    rows: list[Rule] = []
-    keys: list[Key] = []
-    uncheckable: list[Anomaly] = []
-    for constraint in declaration.constraints:
-        if constraint.kind in OF_THE_FILE:
-            continue
-        try:
-            for made in _of_constraint(connection, constraint, types):
-                (keys if isinstance(made, Key) else rows).append(made)  # type: ignore[arg-type]
-        except UncheckableError as error:
-            said = f"'{constraint.label}' cannot be checked: {error}"
-            column = constraint.columns[0] if constraint.columns else None
-            uncheckable.append(
-                Anomaly(
-                    constraint.spelled,
-                    column,
-                    said,
-                    str(error),
-                    "a rule for these columns",
-                    "warn" if constraint.effect == "warn" else "refuse",
-                    constraint.label,
-                )
-            )
-    rows += _of_columns(declaration, types, before)
-    if declaration.key and all(_found(types, name) for name in declaration.key):
-        columns = tuple(name for each in declaration.key if (name := _found(types, each)))
-        severity = declaration.severity("duplicate_key")
-        keys.append(Key("duplicate_key", "duplicate_key", severity, columns))
-    return Rules(tuple(rows), tuple(keys), tuple(uncheckable))
+    """What is declared, asked of the columns of a file."""
+    made: list[Made] = []
+    for each in declaration.constraints:
+        if each.kind not in OF_THE_FILE:
+            column = each.columns[0] if each.columns else None
+            asked = partial(_of_constraint, connection, each, seen)
+            made += _or_why_not(each.label, each.spelled, column, each.effect, asked)
+    made += _of_columns(declaration, seen, before)
+    if declaration.key:
+        code, severity = "duplicate_key", declaration.severity("duplicate_key")
+        key = partial(_of_key, declaration.key, severity, seen)
+        made += _or_why_not(code, code, declaration.key[0], severity, key)
+    return Rules(
+        tuple(each for each in made if isinstance(each, Rule)),
+        tuple(each for each in made if isinstance(each, Key)),
+        tuple(each for each in made if isinstance(each, Anomaly)),
+    )
 
 
-def _found(types: Mapping[str, ColumnType], name: str) -> str | None:
+def _or_why_not(
+    label: str,
+    code: str,
+    column: str | None,
+    severity: Severity,
+    make: Callable[[], Iterable[Rule | Key]],
+) -> list[Made]:
+    """What is made, or that the rule of that label cannot be asked of the file's columns."""
+    try:
+        return list(make())
+    except UncheckableError as error:
+        said = f"'{label}' cannot be checked: {error}"
+        effect: Severity = "warn" if severity == "warn" else "refuse"
+        return [Anomaly(code, column, said, str(error), "a rule for these columns", effect, label)]
+
+
+def _of_key(names: Sequence[str], severity: Severity, seen: Observed) -> Iterator[Key]:
+    columns = tuple(_found(seen, name).name for name in names)
+    yield Key("duplicate_key", "duplicate_key", severity, columns)
+
+
+def _found(seen: Observed, name: str) -> ObservedColumn:
     """The column of that name, upper and lower case being the same."""
-    wanted = name.casefold()
-    return next((each for each in types if each.casefold() == wanted), None)
+    column = seen.column(name)
+    if column is None:
+        hint = did_you_mean(name, [each.name for each in seen.columns])
+        raise UncheckableError(f"the file has no column '{name}'; {hint}")
+    return column
 
 
 def _of_constraint(
-    connection: duckdb.DuckDBPyConnection, constraint: Constraint, types: Mapping[str, ColumnType]
+    connection: duckdb.DuckDBPyConnection, constraint: Constraint, seen: Observed
 ) -> Iterator[Rule | Key]:
     label, code, severity = constraint.label, constraint.spelled, constraint.effect
-    columns = []
-    for wanted in constraint.columns:
-        name = _found(types, wanted)
-        if name is None:
-            raise UncheckableError(
-                f"the file has no column '{wanted}'; {did_you_mean(wanted, tuple(types))}"
-            )
-        columns.append(name)
+    columns = [_found(seen, name) for name in constraint.columns]
     if constraint.unique is not None:
-        yield Key(label, code, severity, tuple(columns))
+        yield Key(label, code, severity, tuple(each.name for each in columns))
         return
     if constraint.row is not None:
-        broken = _row_condition(connection, constraint.row, types)
+        broken = _row_condition(connection, constraint.row, seen)
         said = f"does not hold: {shortened(constraint.row)}"
         yield Rule(label, code, severity, None, broken, "NULL", said)
         return
-    for name in columns:
-        condition, said = _condition(connection, constraint, name, types[name])
-        yield _rule(label, code, severity, name, condition, said)
+    for each in columns:
+        # Without a value a column has no type that a range or values could be of.
+        if each.count or constraint.kind not in ("range", "among"):
+            condition, said = _condition(connection, constraint, each.name, each.type)
+            yield _rule(label, code, severity, each.name, condition, said)
 
 
 def _rule(label: str, code: str, severity: Severity, name: str, condition: str, said: str) -> Rule:
@@ -200,32 +214,45 @@ def _bound(value: int | float | str, name: str, kind: ColumnType) -> str:
 
 
 def _moment(value: str) -> str:
-    try:
-        datetime.fromisoformat(value)
-    except ValueError as error:
-        raise UncheckableError(f"'{value}' is no ISO date or time") from error
+    if not _is_moment(value):
+        raise UncheckableError(f"'{value}' is no ISO date or time")
     return f"CAST(CAST({literal(value)} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
 
+def _is_moment(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _not_among(name: str, kind: ColumnType, values: Sequence[str]) -> tuple[str, str]:
+    """Of the values, those count that the column could hold."""
     more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
-    said = f"is none of {', '.join(shortened(each) for each in values[:SHOWN])}{more}"
-    column = identifier(name)
-    if kind in NUMBERS:
-        try:
-            allowed = [repr(float(each)) for each in values]
-        except ValueError as error:
-            raise UncheckableError(f"column '{name}' is {kind}: {error}") from error
-        return f"CAST({column} AS DOUBLE) NOT IN ({', '.join(allowed)})", said
-    if kind in MOMENTS:
-        return f"{column} NOT IN ({', '.join(_moment(each) for each in values)})", said
+    listed = f"none of {', '.join(shortened(each) for each in values[:SHOWN])}{more}"
+    text = f"CAST({identifier(name)} AS VARCHAR)"
     allowed = [literal(each) for each in values]
-    return f"CAST({column} AS VARCHAR) NOT IN ({', '.join(allowed)})", said
+    if kind in NUMBERS:
+        text = f"CAST({identifier(name)} AS DOUBLE)"
+        allowed = [repr(number) for each in values if (number := _number(each)) is not None]
+    elif kind in MOMENTS:
+        text = identifier(name)
+        allowed = [_moment(each) for each in values if _is_moment(each)]
+    if not allowed:
+        raise UncheckableError(f"column '{name}' is {kind}, and {listed} is")
+    return f"{text} NOT IN ({', '.join(allowed)})", f"is {listed}"
 
 
-def _row_condition(
-    connection: duckdb.DuckDBPyConnection, text: str, types: Mapping[str, ColumnType]
-) -> str:
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _row_condition(connection: duckdb.DuckDBPyConnection, text: str, seen: Observed) -> str:
     try:
         tree = parse_expression(connection, text)
     except NotSqlError as error:
@@ -236,7 +263,7 @@ def _row_condition(
     if unstable:
         raise UncheckableError(f"it calls {unstable}, which answers differently each time")
     empty = ", ".join(
-        f"CAST(NULL AS {SQL_TYPES[kind]}) AS {identifier(name)}" for name, kind in types.items()
+        f"CAST(NULL AS {SQL_TYPES[each.type]}) AS {identifier(each.name)}" for each in seen.columns
     )
     _try(connection, f"SELECT CAST((\n{text}\n) AS BOOLEAN) FROM (SELECT {empty})")
     return f"coalesce(NOT CAST((\n{text}\n) AS BOOLEAN), false)"
@@ -256,26 +283,44 @@ def _interval(least: object, greatest: object) -> str:
 
 
 def _of_columns(
-    declaration: DatasetDeclaration, types: Mapping[str, ColumnType], before: Observed | None
-) -> Iterator[Rule]:
+    declaration: DatasetDeclaration, seen: Observed, before: Observed | None
+) -> Iterator[Made]:
     """Declared ranges and categories; observed ones too where they decide on single rows."""
-    for name, kind in types.items():
-        declared = declaration.column(name) or DeclaredColumn()
-        known = before.column(name) if before else None
+    for column in seen.columns:
+        declared = declaration.column(column.name) or DeclaredColumn()
+        known = before.column(column.name) if before else None
+        if known and not _comparable(known.type, column.type):
+            known = None
         severity = declaration.severity("out_of_range")
         bounds: Bounds | None = declared.range
         if bounds is None and known and severity == "quarantine" and known.minimum is not None:
             bounds = None if known.surely_unique else widened(known)
         if bounds is not None:
-            try:
-                condition, said = _beyond(name, kind, bounds)
-            except UncheckableError:
-                condition, said = "false", ""
-            yield _rule(f"out_of_range:{name}", "out_of_range", severity, name, condition, said)
+            yield from _of_column("out_of_range", severity, column, _beyond, bounds)
         severity = declaration.severity("new_category")
         values: Sequence[str] | None = declared.categories
         if values is None and known and severity == "quarantine":
             values = known.categories
         if values is not None:
-            condition, said = _not_among(name, kind, values)
-            yield _rule(f"new_category:{name}", "new_category", severity, name, condition, said)
+            yield from _of_column("new_category", severity, column, _not_among, values)
+
+
+def _comparable(one: ColumnType, other: ColumnType) -> bool:
+    return one == other or frozenset({one, other}) in WIDER
+
+
+def _of_column(
+    code: str,
+    severity: Severity,
+    column: ObservedColumn,
+    condition: Callable[[str, ColumnType, T], tuple[str, str]],
+    wanted: T,
+) -> list[Made]:
+    """The rule for one column; without a value it has no type that `wanted` could be of."""
+    label = f"{code}:{column.name}"
+
+    def made() -> Iterator[Rule]:
+        broken, said = condition(column.name, column.type, wanted)
+        yield _rule(label, code, severity, column.name, broken, said)
+
+    return _or_why_not(label, code, column.name, severity, made) if column.count else []

@@ -1,9 +1,9 @@
-"""Quotes that quote nothing, told from those that do; the lines that they spoil are set aside.
+"""Quotes that quote nothing, told from those that do; the records that they spoil are set aside.
 
 Only a quote that begins a value opens one; a mark behind that (5" pipe) is a letter. An opening
 quote is *stray* where the one that closes it is followed by more text, or never comes, or comes
-after lines that are rows of their own, and if its line would be a row without it. Then that line
-is one bad row, and the next line a new one.
+after lines that are rows of their own, and if its record, up to the end of its line, would be a row
+without it. Then that is one bad row, and the next line a new one.
 
 This reads quote by quote: it is for files in which counting quotes has shown that something is odd.
 """
@@ -11,12 +11,15 @@ This reads quote by quote: it is for files in which counting quotes has shown th
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from evergreen.data.record_lengths import BACKSLASH, FEED, RETURN, Shape
 from evergreen.data.refusal import Reason, RejectedRow
+from evergreen.data.staging import RAW_BYTES, RAW_CHARACTERS
 
 JUDGED_LINES = 20
 """So many lines after an open quote show whether they are rows."""
@@ -30,6 +33,7 @@ SWALLOWED = 8_000
 
 SPACE = ord(" ")
 COPIED = 1 << 23
+_LINE_END = re.compile(rb"\r?\n")
 
 
 class OpenQuoteError(Exception):
@@ -119,9 +123,12 @@ class _Quoted:
 
 @dataclass
 class Spoilt:
-    """Where lines begin that stray quotes spoil; from `end` on, all lines are spoilt."""
+    """What stray quotes spoil: `lines` of whole records, each from a place to another.
 
-    lines: list[int] = field(default_factory=list)
+    From `end` on, all lines are spoilt.
+    """
+
+    lines: list[tuple[int, int]] = field(default_factory=list)
     end: int | None = None
 
 
@@ -133,57 +140,75 @@ def structural_quotes(path: Path, shape: Shape, most: int, spoilt: Spoilt) -> It
     quote = shape.quote.encode()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         quoted = _Quoted(text, shape, most)
+        record = after = 0
         at = text.find(quote)
         while at >= 0:
             if not quoted.opens(at):
                 at = text.find(quote, at + 1)
                 continue
+            if at >= after:
+                record, after = quoted.line_of(at)
             closing = quoted.closing(at)
-            start, after = quoted.line_of(at)
             whole = closing is not None and quoted.ends(closing)
             here = closing is not None and closing < after
-            alone = not here and quoted.is_row(text[start:after], 1)
+            alone = not here and quoted.is_row(text[record:after], 1)
             swallows = closing is not None and alone and quoted.swallows_rows(closing, after)
             if closing is not None and whole and not swallows:
                 yield at
                 yield closing
+                if not here:  # the line on which it closes goes on with the same record
+                    _, after = quoted.line_of(closing)
                 at = text.find(quote, closing + 1)
                 continue
             known = here or (alone and quoted.spoils_one_line(after)) or whole
             if known and shape.width > 1:  # where a blank line is no row
-                spoilt.lines.append(start)
+                spoilt.lines.append((record, after))
                 at = text.find(quote, after)
             elif len(text) - at <= SWALLOWED:
-                spoilt.end = start
+                spoilt.end = record
                 return
             else:
                 raise OpenQuoteError(at)
 
 
 def set_aside(path: Path, spoilt: Spoilt, target: Path) -> tuple[RejectedRow, ...]:
-    """Copy a text with spoilt lines blank, and without those at its end; gives them as bad rows."""
+    """Copy a text with spoilt records blank, and without those at its end; gives them as bad rows.
+
+    Their texts are kept whole up to RAW_BYTES together, else their beginnings.
+    """
     rows = []
+    size = sum(end - start for start, end in spoilt.lines)
+    most = RAW_CHARACTERS if size > RAW_BYTES else None
     with path.open("rb") as file, target.open("wb") as copy:
         line, place = 1, 0
-        for start in (*spoilt.lines, spoilt.end):
-            while start is None or place < start:
-                chunk = file.read(min(COPIED, start - place) if start is not None else COPIED)
-                if not chunk:
-                    break
-                copy.write(chunk)
-                line += chunk.count(b"\n")
-                place += len(chunk)
-            if start is not None and start != spoilt.end:
-                text = file.readline()
-                copy.write(text[len(text.rstrip(b"\r\n")) :])
-                rows.append(_rejected(line, text))
-                place += len(text)
-                line += 1
-        rows += [_rejected(n, text) for n, text in enumerate(file, start=line) if text.strip()]
+        for start, end in spoilt.lines:
+            line += _copied(file, copy, start - place)
+            text = file.read(end - start)
+            copy.write(b"".join(_LINE_END.findall(text)))
+            rows.append(_rejected(line, text, most))
+            line += text.count(b"\n")
+            place = end
+        line += _copied(file, copy, None if spoilt.end is None else spoilt.end - place)
+        rows += [
+            _rejected(n, text, most) for n, text in enumerate(file, start=line) if text.strip()
+        ]
     return tuple(rows)
 
 
-def _rejected(line: int, text: bytes) -> RejectedRow:
-    said = f"line {line} has a quote that is not closed, or text after a closing quote"
-    raw = text.rstrip(b"\r\n").decode("utf-8", "replace")
-    return RejectedRow(line, raw, (Reason("broken_quote", said, line=line),))
+def _copied(file: BinaryIO, copy: BinaryIO, size: int | None) -> int:
+    """Copy so many bytes, or all that are left; how many lines end in them."""
+    lines = 0
+    while chunk := file.read(COPIED if size is None else min(COPIED, size)):
+        copy.write(chunk)
+        lines += chunk.count(b"\n")
+        size = None if size is None else size - len(chunk)
+    return lines
+
+
+def _rejected(line: int, text: bytes, most: int | None) -> RejectedRow:
+    """The record that begins on a line, and is spoilt on its last one."""
+    raw = text.rstrip(b"\r\n")
+    last = line + raw.count(b"\n")
+    said = f"line {last} has a quote that is not closed, or text after a closing quote"
+    why = (Reason("broken_quote", said, line=last),)
+    return RejectedRow(line, raw.decode("utf-8", "replace")[:most], why)

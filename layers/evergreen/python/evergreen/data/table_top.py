@@ -51,16 +51,19 @@ def lacks_names(records: Sequence[Sequence[str]]) -> bool:
 
     It is where a column is numbers (or moments) from the first record on, and no column has
     something else above its numbers. Years or months in their order above numbers are names, as in
-    wide tables, and so are 0, 1, 2 … in all columns.
+    wide tables, unless all that is below is years too; and so are 0, 1, 2 … in all columns.
     """
     alike = []
     for top, kinds in _columns(records):
         if kinds and not kinds & _kinds(top):
             return False
         if kinds:
-            alike.append(top)
-    years = all(_YEAR.fullmatch(cell) for cell in alike) and len(set(alike)) == len(alike)
-    return bool(alike) and not (years and alike == sorted(alike)) and not _counted(records[0])
+            alike.append((top, kinds))
+    tops = [top for top, _ in alike]
+    rising = all(one < other for one, other in pairwise(tops))
+    years = rising and all(_YEAR.fullmatch(top) for top in tops)
+    named = years and not all("year" in kinds for _, kinds in alike)
+    return bool(alike) and not named and not _counted(records[0])
 
 
 def _counted(cells: Sequence[str]) -> bool:
@@ -81,8 +84,8 @@ def _columns(records: Sequence[Sequence[str]]) -> list[tuple[str, frozenset[str]
 
 
 def _kinds(value: str) -> frozenset[str]:
-    """Whether a value is a number, or a moment; 1.5.2024 is only a moment, 1.5 only a number."""
-    forms = {"number": _NUMBER, "moment": _MOMENT}
+    """Whether a value is a number (a year?), or a moment: 1.5.2024 is only that, 1.5 a number."""
+    forms = {"number": _NUMBER, "year": _YEAR, "moment": _MOMENT}
     return frozenset(name for name, form in forms.items() if form.fullmatch(value))
 
 

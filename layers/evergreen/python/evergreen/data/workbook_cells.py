@@ -36,7 +36,7 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
             sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet
         ]
         sheets.sort(key=lambda sheet: sheet.visible is not SheetVisibleEnum.Visible)
-        for place, metadata in enumerate(sheets):
+        for metadata in sheets:
             sheet = _opened(workbook, metadata.name)
             if sheet.end is not None:
                 if sheet.end[0] >= MOST_ROWS or sheet.end[1] >= MOST_COLUMNS:
@@ -50,7 +50,6 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
                 others = [each.name for each in sheets if each is not metadata]
                 return {
                     "sheet": metadata.name,
-                    "empty": [each.name for each in sheets[:place]],
                     "others": others,
                     # The last row written is the last one of the sheet, counted from 0 there.
                     "row": sheet.end[0] + 2 - written,
