@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.data.uploads import Uploader, numbered, types, write_parquet
@@ -53,6 +53,29 @@ def test_lines_are_lines_of_the_file_whatever_stands_before(uploader: Uploader) 
         (6, ["too_few_values"]),
         (57, ["not_number"]),
         (58, ["too_many_values"]),
+    ]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lines=st.lists(
+        st.sampled_from(["1,2.5,a", "no,2.5,a", "no,2.5,b", "", "1,2", " , ,", "2,1.5,a\u2028b"]),
+        max_size=20,
+    ),
+    above=st.sampled_from(["0,1.5,a", '0,1.5,"two\nlines"', '0,1.5,"a\rreturn"']),
+)
+def test_every_bad_row_is_found_on_its_line(
+    uploader: Uploader, lines: list[str], above: str
+) -> None:
+    content = "\n".join([HEADER.strip(), above, *numbered(150).split(), *lines, "no,1.5,c"])
+
+    uploader.take(content, declared={"columns": {"id": {"type": "integer"}}})
+
+    bad = {"no,2.5,a", "no,2.5,b", "1,2", "no,1.5,c"}
+    assert [line for line, _ in uploader.codes()] == [
+        number for number, line in enumerate(content.split("\n"), 1) if line in bad
     ]
 
 

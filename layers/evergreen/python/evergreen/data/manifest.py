@@ -11,7 +11,7 @@ from evergreen.data.archive import Archive
 from evergreen.data.delimited import Head, delimited, divide
 from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
-from evergreen.data.located import records_of
+from evergreen.data.located import TextRecords
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
 from evergreen.data.text_encoding import as_utf8, form_of
 
@@ -68,7 +68,7 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
         return Manifest()
     file = delimited(path, name, divide(lines), limits, scratch)
     file = replace(file, warnings=(*form.warnings, *file.warnings))
-    records = [record for record in records_of(file) if any(record[1])]
+    records = [record for record in TextRecords(file) if any(record[1])]
     files = _Files.of(archive, member)
     meets = [
         tuple(
