@@ -54,8 +54,8 @@ def check_expression(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         function = str(node.get("function_name", "")).lower()
         if node.get("class") == "FUNCTION" and function in UNNESTING:
             raise PreparationRefusedError(
-                f"'{shortened(text)}': {function}() makes several rows of one, and a value for each "
-                "row is needed; make rows of lists in a sql step"
+                f"'{shortened(text)}': {function}() makes several rows of one, and one value for "
+                "each row is needed; do it in a sql step"
             )
     _require_stable(connection, text, tree)
 
