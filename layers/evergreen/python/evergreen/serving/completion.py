@@ -180,7 +180,8 @@ class _Completion:
                 if made.name not in told.values:
                     continue
                 value, problem = _fit(made, self.columns.get(made.name), told.values[made.name])
-                row.state[made.name] = value
+                whole = made.type == "integer" and value is not None
+                row.state[made.name] = int(value) if whole else value
                 if made.name in ask.finished:
                     self._finish(row, made.name, value, problem)
                 elif problem:
@@ -194,7 +195,8 @@ class _Completion:
         if column is None:  # one that is told for a row, such as its time
             row.aside[name] = value.isoformat() if isinstance(value, date) else value
             return
-        row.values[name] = value
+        is_text = isinstance(value, str) and column.kind is Kind.TEXT
+        row.values[name] = value[:LONGEST_TEXT] if is_text else value
         row.notes += [problem] if problem else notes_on(column, value)
 
 
@@ -212,8 +214,6 @@ def _fit(made: Field, column: Column | None, value: Any) -> tuple[Any, str | Non
     if is_text != (made.type == "text" if made.type else of_text):
         held = "text" if is_text else "a number"
         return None, f"{made.name}: left out, the events hold {held} where the model had none"
-    if is_text:
-        return value[:LONGEST_TEXT], None
-    if abs(value) > LARGEST_NUMBER:
+    if not is_text and abs(value) > LARGEST_NUMBER:
         return None, f"{made.name}: left out, the number is beyond ±{LARGEST_NUMBER:.4g}"
-    return (int(value) if made.type == "integer" else value), None
+    return value, None
