@@ -6,6 +6,7 @@ Imported only for models whose steps need it.
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -181,19 +182,26 @@ class StepEngine:
         rows: Sequence[Mapping[str, Any]],
         error: duckdb.Error,
     ) -> Exception:
-        """The first row and the first action that fail alone; the error itself if none does."""
-        for place, row in enumerate(rows):
-            for count, action in enumerate(query.actions, start=1):
-                part = replace(
-                    query, actions=query.actions[:count], carried=action.names, finished=()
-                )
-                try:
-                    self._run(part, types, [row], {})
-                except duckdb.Error as problem:
-                    if isinstance(action, Assigned):
-                        return StepFailedError(place, action, first_line(problem))
-                    return problem
-        return error
+        """The first action that fails, and the first row that it fails for; else the error."""
+
+        def failure(actions: int, count: int) -> duckdb.Error | None:
+            """What the first actions fail with for the first rows."""
+            done = query.actions[:actions]
+            part = replace(query, actions=done, carried=done[-1].names, finished=())
+            try:
+                self._run(part, types, rows[:count], {})
+            except duckdb.Error as problem:
+                return problem
+            return None
+
+        numbers = range(1, len(query.actions) + 1)
+        failing = next((each for each in numbers if failure(each, len(rows))), 0)
+        action = query.actions[failing - 1]
+        if not failing or not isinstance(action, Assigned):
+            return error
+        counts = range(1, len(rows) + 1)
+        place = bisect_left(counts, 1, key=lambda count: int(failure(failing, count) is not None))
+        return StepFailedError(place, action, first_line(failure(failing, place + 1) or error))
 
 
 def _chain(query: Query, types: Mapping[str, str]) -> str:
