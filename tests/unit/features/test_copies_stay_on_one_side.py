@@ -111,6 +111,23 @@ def test_a_dense_cloud_of_rows_is_no_set_of_copies(workshop: Workshop) -> None:
     assert 0.1 < made.training_set.holdout.mean() < 0.3
 
 
+@pytest.mark.parametrize("time", [False, "day"])
+def test_texts_that_a_program_filled_in_are_no_copies(workshop: Workshop, time: str | bool) -> None:  # noqa: FBT001
+    """All rows would be one set, of which nothing can be held out; copies beside them are found."""
+    chance = random.Random(13)  # noqa: S311
+    texts = [
+        f"the order with number {chance.randrange(10**6)} was shipped to the customer in good time"
+        for _ in range(260)
+    ]
+    texts += [" ".join(text(chance, 30)) for _ in range(40)]
+    texts[299] = texts[260]
+    rows = query({"day": list(range(300)), "message": list(texts)})
+    made = workshop.prepare(f"SELECT *, day % 2 = 0 AS y FROM ({rows})", time=time)
+    assert 0.19 < made.holdout.held.mean() < 0.21
+    assert (made.holdout.together.rows, made.holdout.together.units) == (2, 1)
+    assert any(note.startswith("260 texts are alike one by one, too many") for note in made.notes)
+
+
 def test_no_copy_of_a_text_straddles_the_holdout_or_a_fold(workshop: Workshop) -> None:
     chance = random.Random(5)  # noqa: S311
     texts = [text(chance, 40) for _ in range(200)]
