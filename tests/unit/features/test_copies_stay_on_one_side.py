@@ -1,16 +1,18 @@
 """Rows that are copies of each other, exactly or nearly, are never learned from and judged by."""
 
 import random
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 
 from evergreen.features import row_likeness, text_likeness
 from evergreen.features.components import components
 from evergreen.features.preparation import Prepared
-from evergreen.features.split import drawn, mixed
+from evergreen.features.split import ROOM, drawn, mixed
 from evergreen.training.folds import split
 from tests.unit.features.workshop import Workshop
 
@@ -109,6 +111,23 @@ def test_a_dense_cloud_of_rows_is_no_set_of_copies(workshop: Workshop) -> None:
     assert 0.1 < made.training_set.holdout.mean() < 0.3
 
 
+@pytest.mark.parametrize("time", [False, "day"])
+def test_texts_that_a_program_filled_in_are_no_copies(workshop: Workshop, time: str | bool) -> None:  # noqa: FBT001
+    """All rows would be one set, of which nothing can be held out; copies beside them are found."""
+    chance = random.Random(13)  # noqa: S311
+    texts = [
+        f"the order with number {chance.randrange(10**6)} was shipped to the customer in good time"
+        for _ in range(260)
+    ]
+    texts += [" ".join(text(chance, 30)) for _ in range(40)]
+    texts[299] = texts[260]
+    rows = query({"day": list(range(300)), "message": list(texts)})
+    made = workshop.prepare(f"SELECT *, day % 2 = 0 AS y FROM ({rows})", time=time)
+    assert 0.19 < made.holdout.held.mean() < 0.21
+    assert (made.holdout.together.rows, made.holdout.together.units) == (2, 1)
+    assert any(note.startswith("260 texts are alike one by one, too many") for note in made.notes)
+
+
 def test_no_copy_of_a_text_straddles_the_holdout_or_a_fold(workshop: Workshop) -> None:
     chance = random.Random(5)  # noqa: S311
     texts = [text(chance, 40) for _ in range(200)]
@@ -178,18 +197,44 @@ def test_copies_join_the_groups_that_they_connect(workshop: Workshop) -> None:
     assert len(np.unique(groups)) == 99
 
 
+RARELY = 1e-9
+"""Chance of each of the two events that `most_let_go` takes for impossible."""
+
+
+@cache
+def most_let_go(rows: int, copies: int, share: float) -> int:
+    """How many held-out rows may be let go when copies of some rows arrive.
+
+    Lots are as good as drawn, so that how many rows of a kind are among those with the least lots
+    is hypergeometric. Take the `least` lots of all, no more than are drawn. Each takes with it at
+    most one other row, and only where it has a copy or is one: while few enough of them do, all of
+    that fits into the room, and all of them are held. Of the rows that were there before so many
+    are among them, and these were held before: the others of those are the most that are let go.
+    """
+    total, drawn_now = rows + copies, round(share * (rows + copies))
+    least = np.arange(drawn_now + 1)
+    too_many = hypergeom(total, 2 * copies, least).sf(int(ROOM * drawn_now) - least)
+    fits = least[too_many <= RARELY].max()
+    return round(share * rows) - int(hypergeom(total, rows, fits).ppf(RARELY))
+
+
 @given(seed=st.integers(0, 1000), copies=st.sampled_from([50, 1_000]))
 def test_what_was_held_out_stays_so_when_copies_of_it_arrive(seed: int, copies: int) -> None:
+    """Of 1,000 rows 19 may be let go for 50 copies, and 184 for 1,000.
+
+    Sets that are drawn as such, or given no room, let go 212 for 1,000 copies on average; lots
+    that depend on where a row stands, 773. That any of the 2,002 cases of this test fails by
+    chance happens 4 times in a million.
+    """
     names = mixed(np.arange(5_000 + copies, dtype=np.uint64))
     units = np.arange(5_000 + copies)
     units[5_000:] = np.random.default_rng(seed).choice(5_000, copies, replace=False)
     none = np.zeros(5_000 + copies, dtype=np.int64)
     before = drawn(units[:5_000], none[:5_000], 0.2, seed, names[:5_000])
     after = drawn(units, none, 0.2, seed, names)
-    # Over a thousand seeds 14 on average, 63 at most: the margin moves by chance.
-    assert (before & ~after[:5_000]).sum() < 80
+    assert (before & ~after[:5_000]).sum() <= most_let_go(5_000, copies, 0.2)
     assert (after[5_000:] == after[units[5_000:]]).all()
-    assert 0.19 < after.mean() < 0.26
+    assert 0.2 <= after.mean() <= ROOM * 0.2
 
 
 @given(

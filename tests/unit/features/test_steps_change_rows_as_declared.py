@@ -149,6 +149,9 @@ def test_a_step_that_cannot_be_done_says_why(
         ({"derive": {"a": 'name = "K1"'}}, "(a text stands between single quotes: 'K1')"),
         ({"derive": {"a": "total price * 2"}}, "names with spaces or signs in them stand between"),
         ({"derive": {"Name": "v"}}, "there is a column 'Name' already; choose another name"),
+        ({"derive": {"a": "unnest([v, v + 1])"}}, "unnest() makes several rows of one"),
+        ({"derive": {"a": "1 + UNLIST([v])"}}, "unlist() makes several rows of one"),
+        ({"derive": {"a": "generate_subscripts([v], 1)"}}, "makes several rows of one"),
     ],
 )
 def test_usual_slips_in_expressions_get_a_hint(

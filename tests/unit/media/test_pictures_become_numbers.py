@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from evergreen.media import pictures
 from evergreen.media.damage import MediaRefusedError
 from evergreen.media.picture_numbers import NAMES, describe_picture
 from tests.unit.media.files import PIXELS, checkers, picture
@@ -51,6 +52,35 @@ def test_shares_sum_to_one() -> None:
     for kind in ("red", "green", "blue", "texture1", "texture2"):
         shares = [v for name, v in found.items() if name.startswith(f"image.{kind}_")]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("where", ["behind it", "in its notes"])
+def test_what_a_telephone_puts_beside_a_picture_is_not_drawn(where: str) -> None:
+    """A film, a map of depths: as bytes they hold what looks like a scan once in 65,536."""
+    content = picture(form="JPEG")
+    others = (b"\xff\xda" + bytes(998)) * 300
+    if where == "behind it":
+        beside = content + others
+    else:
+        notes = (others[at : at + 60_000] for at in range(0, len(others), 60_000))
+        segments = (b"\xff\xe3" + (len(note) + 2).to_bytes(2, "big") + note for note in notes)
+        beside = content[:2] + b"".join(segments) + content[2:]
+    assert described(beside) == described(content)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 1_000])
+def test_scans_are_counted_wherever_a_block_of_the_file_ends(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(1)
+    content = picture(
+        chance.integers(0, 255, (40, 40, 3), np.uint8), "JPEG", progressive=True, comment=b"\xff"
+    )
+    monkeypatch.setattr(pictures, "MOST_SCANS", 0)
+    whole = refused(content).problem
+    assert whole.startswith("is drawn in 10 scans")
+    monkeypatch.setattr(pictures, "BYTES_AT_ONCE", at_once)
+    assert refused(content).problem == whole
 
 
 def test_edges_tell_directions() -> None:

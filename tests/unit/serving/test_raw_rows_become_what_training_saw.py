@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evergreen.data import readings
 from evergreen.serving.raw_values import SPACES
 from tests.unit.serving.kitchen import Kitchen
 
@@ -131,6 +132,11 @@ def test_a_row_gets_the_same_bits_online_as_offline(
     np.testing.assert_array_equal(
         bits(np.concatenate([e.numbers for e in alone])), bits(online.numbers)
     )
+
+
+def test_texts_lose_the_spaces_that_ingestion_takes_from_around_them() -> None:
+    # Each says it by itself: serving starts without the engine that reads uploads.
+    assert readings.SPACES == SPACES
 
 
 def bits(numbers: Any) -> Any:

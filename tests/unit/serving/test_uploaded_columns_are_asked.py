@@ -158,6 +158,21 @@ def test_a_malformed_value_is_refused_by_field(
     assert caught.value.field == f"rows[1].{next(iter(row))}"
 
 
+def test_the_row_that_is_to_blame_is_found_in_few_goes(
+    dish: Dish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each go takes milliseconds, and a request has a thousand rows."""
+    goes = []
+    run = StepEngine._run
+    monkeypatch.setattr(StepEngine, "_run", lambda *given: goes.append(given) or run(*given))
+    for place in (0, 300, 499):
+        rows = [GIVEN] * place + [{**GIVEN, "typed": "many"}] + [GIVEN] * (499 - place)
+        with pytest.raises(RequestInvalidError, match="cannot compute 'number'") as caught:
+            dish.ask(*rows)
+        assert caught.value.field == f"rows[{place}].typed"
+    assert len(goes) < 3 * 25
+
+
 def test_what_other_rows_decide_is_sent_or_missing(kitchen: Kitchen) -> None:
     steps = [
         {"derive": {"mean": "avg(price) OVER ()"}},

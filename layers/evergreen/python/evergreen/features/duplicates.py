@@ -54,20 +54,24 @@ def find_duplicates(
             "other, and are kept together only where they are equal in all"
         )
         notes, alike = (said,), alike[:0]
-    pairs = [alike]
-    for levels, mirrored in grids:
-        found, clouded = _without_clouds(
-            media_likeness.pairs_of_alike(levels, mirrored=mirrored), rows
-        )
-        pairs.append(found)
+    found = [
+        ("pictures or recordings", media_likeness.pairs_of_alike(levels, mirrored=mirrored))
+        for levels, mirrored in grids
+    ]
+    found += [
+        ("texts", text_likeness.pairs_of_alike(each.blocks(), rows)) for each in encoded.documents
+    ]
+    kept = [alike]
+    for what, pairs in found:
+        some, clouded = _without_clouds(pairs, rows)
+        kept.append(some)
         if clouded:
             said = (
-                f"{clouded:,} pictures or recordings are alike one by one, too many to be copies "
-                "of each other: they are kept together only where they are equal"
+                f"{clouded:,} {what} are alike one by one, too many to be copies of each other: "
+                "they are kept together only where rows are equal"
             )
             notes += (said,)
-    pairs += [text_likeness.pairs_of_alike(each.blocks(), rows) for each in encoded.documents]
-    copies: Pairs = np.concatenate(pairs)
+    copies: Pairs = np.concatenate(kept)
     return Duplicates(
         equal,
         components(rows, copies),

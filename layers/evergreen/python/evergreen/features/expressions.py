@@ -33,12 +33,15 @@ _HINTS = {
 
 _NAMES = "; names with spaces or signs in them stand between double quotes"
 
+UNNESTING = frozenset({"unnest", "unlist", "generate_subscripts"})
+"""Functions that make several rows, or none, of one."""
+
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 """What a SELECT may read beside its tables."""
 
 
 def check_expression(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Refuse what is no single expression, reads other tables, or changes from run to run.
+    """Refuse what is no single value of a row, reads other tables, or changes from run to run.
 
     Raises PreparationRefusedError. What passes can be put between parentheses into a query.
     """
@@ -47,6 +50,13 @@ def check_expression(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         raise PreparationRefusedError(
             f"'{shortened(text)}' reads a table of its own; use a join or sql step instead"
         )
+    for node in nodes(tree):
+        function = str(node.get("function_name", "")).lower()
+        if node.get("class") == "FUNCTION" and function in UNNESTING:
+            raise PreparationRefusedError(
+                f"'{shortened(text)}': {function}() makes several rows of one, and one value for "
+                "each row is needed; do it in a sql step"
+            )
     _require_stable(connection, text, tree)
 
 

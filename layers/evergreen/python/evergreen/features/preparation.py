@@ -15,7 +15,7 @@ from evergreen.contracts.project_file import Preparation, ProjectFile
 from evergreen.data.engine import connect, identifier, literal, lock, one_value
 from evergreen.data.parts import rows_of
 from evergreen.data.schema import SchemaConflictError
-from evergreen.features.columnar import encode_table, fetch_column
+from evergreen.features.columnar import Columnar, encode_table, fetch_column
 from evergreen.features.columns import Chosen, choose_columns, seen_in_training
 from evergreen.features.feedback import with_feedback
 from evergreen.features.holdout import TIME, Holdout, hold_out, time_of
@@ -135,10 +135,9 @@ class _Preparation:
     ) -> Prepared:
         """From parts to training set."""
         rows, done, annotated = self._stepped(datasets)
-        self.project, said = choose_split(
-            self.connection, rows, self.project, len(datasets[self.project.dataset])
-        )
-        notes, divided = done.notes + said, bool(said)
+        parts = len(datasets[self.project.dataset])
+        self.project, said = choose_split(self.connection, rows, self.project, parts)
+        notes, told = done.notes + said, bool(said)
         if feedback:
             rows, said = self._with_feedback(rows, feedback)
             notes += said
@@ -150,45 +149,20 @@ class _Preparation:
                 raise NotEnoughLabelsError(str(error), annotated) from error
             raise
         ordered, dropped = self._ordered(rows, target, bool(feedback))
-        values = self._values(ordered, target)
-        parts = len(datasets[self.project.dataset])
-        chosen = self._chosen(ordered, parts)
-        encoded = encode_table(self.connection, ordered.name, chosen.columns)
-        holdout = hold_out(
-            self.connection, ordered, self.project.preparation, values, encoded, self.seed
-        )
-        kept = holdout.kept
-        if annotated:
-            notes += annotated.notes
-            holdout, kept, said = without_choice(self.connection, ordered, holdout)
-            notes += said
-        known = _known(values, target, holdout, kept)
-        learned = known.kept & ~holdout.held
-        # What a column is to a model, its training rows say; all rows said it to find copies.
-        judged = self._chosen(ordered, parts, self._learned(ordered, learned))
-        if judged.columns != chosen.columns:
-            encoded = encode_table(self.connection, ordered.name, judged.columns)
-        seen, encoded = seen_in_training(judged.columns, encoded, learned)
-        packed = self._packed(done.recipe, seen, table)
-        signature = self._signature(judged, seen, target.task, known.classes, packed.recipe)
+        divided = self._divided(ordered, target, parts, annotated)
+        packed = self._packed(done.recipe, divided.columns, table)
+        made = divided.training_set(self._signature(divided, target.task, packed.recipe))
+        holdout = divided.holdout
         self._write(ordered, holdout, table)
         if self.project.labelling:
             write_history(self.connection, self.project.labelling, table.with_name(HISTORY))
-        made = TrainingSet(
-            signature=signature,
-            rows=encoded.rows.take(known.kept),
-            target=known.values[known.kept],
-            holdout=holdout.held[known.kept],
-            groups=holdout.groups[known.kept] if holdout.groups.size else holdout.groups,
-            ordered=holdout.ordered,
-        )
+        notes += divided.notes
         if dropped:
             notes.append(said_of_unlabelled(dropped, self.project))
-        if not divided:
+        if not told:
             notes.append(holdout.sentence)
-        if signature.recipe:
-            notes += notes_on_serving(signature.recipe)
-        notes += [*holdout.notes, *known.notes, *seen.notes, *_advice(made)]
+        notes += notes_on_serving(packed.recipe)
+        notes += [*holdout.notes, *divided.known.notes, *divided.columns.notes, *_advice(made)]
         return Prepared(
             made,
             len(made),
@@ -265,6 +239,30 @@ class _Preparation:
         after = one_value(self.connection, f"SELECT count(*) FROM {ORDERED}")
         return Table(ORDERED, rows.columns), before - after
 
+    def _divided(
+        self, ordered: Table, target: Target, parts: int, annotated: Annotated | None
+    ) -> _Divided:
+        """Hold rows out, and learn from the others what the columns are."""
+        values = self._values(ordered, target)
+        chosen = self._chosen(ordered, parts)
+        encoded = encode_table(self.connection, ordered.name, chosen.columns)
+        holdout = hold_out(
+            self.connection, ordered, self.project.preparation, values, encoded, self.seed
+        )
+        kept, notes = holdout.kept, []
+        if annotated:
+            holdout, kept, said = without_choice(self.connection, ordered, holdout)
+            notes = annotated.notes + said
+        known = _known(values, target, holdout, kept)
+        learned = known.kept & ~holdout.held
+        # What a column is to a model, its training rows say; all rows said it to find copies.
+        judged = self._chosen(ordered, parts, self._learned(ordered, learned))
+        if judged.columns != chosen.columns:
+            encoded = encode_table(self.connection, ordered.name, judged.columns)
+        seen, encoded = seen_in_training(judged.columns, encoded, learned)
+        columns = replace(seen, ignored=(*judged.ignored, *seen.ignored))
+        return _Divided(holdout, known, columns, encoded, tuple(notes))
+
     def _values(self, rows: Table, target: Target) -> NDArray[np.float64] | NDArray[np.int64]:
         if target.task is Task.REGRESSION:
             return fetch_column(self.connection, rows.name, target.value)
@@ -274,12 +272,12 @@ class _Preparation:
         indices = fetch_column(self.connection, rows.name, f"CASE {target.value} {cases} END")
         return indices.astype(np.int64)
 
-    def _packed(self, recipe: Recipe, seen: Chosen, table: Path) -> Packed:
+    def _packed(self, recipe: Recipe, columns: Chosen, table: Path) -> Packed:
         """What it takes to make the columns that a model may use, and the time of a row."""
         time = self.project.preparation.time
         made = {name for action in recipe.actions for name in action.names}
         also = (time,) if time and time in made else ()
-        needed = replace(recipe, also=also).for_columns([each.name for each in seen.columns])
+        needed = replace(recipe, also=also).for_columns([each.name for each in columns.columns])
         return pack(self.connection, needed, self.project.serving, table)
 
     def _chosen(self, rows: Table, parts: int, learned: Table | None = None) -> Chosen:
@@ -305,24 +303,17 @@ class _Preparation:
         )
         return Table(LEARNED, rows.columns)
 
-    def _signature(
-        self,
-        chosen: Chosen,
-        seen: Chosen,
-        task: Task,
-        classes: tuple[str, ...],
-        recipe: Recipe,
-    ) -> Signature:
-        ignored = (*chosen.ignored, *seen.ignored)
-        if not seen.columns:
-            reasons = "; ".join(f"'{name}' {reason}" for name, reason in ignored)
+    def _signature(self, divided: _Divided, task: Task, recipe: Recipe) -> Signature:
+        columns = divided.columns
+        if not columns.columns:
+            reasons = "; ".join(f"'{name}' {reason}" for name, reason in columns.ignored)
             raise PreparationRefusedError(f"no column is left to learn from: {reasons}")
         return Signature(
             target=self.project.target,
             task=task,
-            columns=seen.columns,
-            classes=classes,
-            ignored=ignored,
+            columns=columns.columns,
+            classes=divided.known.classes,
+            ignored=columns.ignored,
             lookups=self.project.learned_features,
             recipe=recipe,
         )
@@ -357,6 +348,29 @@ class _Known:
     values: NDArray[np.float64] | NDArray[np.int64]
     kept: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """Rows that are held out and rows to learn from, and what the latter say of the columns."""
+
+    holdout: Holdout
+    known: _Known
+    columns: Chosen
+    encoded: Columnar
+    notes: tuple[str, ...]
+
+    def training_set(self, signature: Signature) -> TrainingSet:
+        """The rows that are kept."""
+        kept, groups = self.known.kept, self.holdout.groups
+        return TrainingSet(
+            signature=signature,
+            rows=self.encoded.rows.take(kept),
+            target=self.known.values[kept],
+            holdout=self.holdout.held[kept],
+            groups=groups[kept] if groups.size else groups,
+            ordered=self.holdout.ordered,
+        )
 
 
 def _known(

@@ -133,9 +133,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Ask:
-    """Features that are looked up at the same time."""
+    """Features that are looked up at the same time; `finished` as in Query."""
 
     actions: tuple[LookedUp, ...]
+    finished: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ class Recipe:
 
     `columns` are those of the model, `also` others that are told for a row, such as its time.
     `after`: the step whose columns `given` are; 0 if they are those of the dataset as uploaded.
-    A name in `given` always means that column, also where a step makes another of the same name.
+    A name in `given` always means that column, also where a step makes another of the same name,
+    in whatever case.
     """
 
     given: tuple[Field, ...] = ()
@@ -190,12 +192,14 @@ class Recipe:
     def made(self) -> Mapping[str, Field]:
         """The columns that steps make and that a row may carry itself, by name."""
         made = (each for action in self.actions for each in action.makes)
-        return {each.name: each for each in made if each.name not in self.fields}
+        return {each.name: each for each in made if each.name not in self.reshaped}
 
     @cached_property
     def reshaped(self) -> frozenset[str]:
-        """Given columns whose name means something else after the steps."""
-        return frozenset(name for action in self.actions for name in action.names) & {*self.fields}
+        """Names that steps make and that mean a given column in what is sent."""
+        given = {name.casefold() for name in self.fields}
+        names = (name for action in self.actions for name in action.names)
+        return frozenset(name for name in names if name.casefold() in given)
 
     @cached_property
     def read(self) -> Mapping[str, Field]:
@@ -256,7 +260,7 @@ class Recipe:
 
     def _lost(self, carried: frozenset[str]) -> dict[str, str]:
         """Columns that stay missing after all steps → the column that was not sent for them."""
-        lost: dict[str, str] = {}
+        lost = {each.name: each.name for each in self.given if each.type is None}
         for action in self.actions:
             culprit = next((lost[name] for name in action.reads if name in lost), None)
             for name in action.names:
@@ -320,8 +324,9 @@ def _stages(
         while end < len(actions) and isinstance(actions[end], LookedUp) == asks:
             end += 1
         some = actions[start:end]
+        last = tuple(name for name, place in finished.items() if start <= place < end)
         if asks:
-            yield Ask(tuple(each for each in some if isinstance(each, LookedUp)))
+            yield Ask(tuple(each for each in some if isinstance(each, LookedUp)), last)
         else:
             reads: dict[str, None] = {}
             made: set[str] = set()
@@ -333,7 +338,7 @@ def _stages(
                 tuple(each for each in some if isinstance(each, Assigned | Matched)),
                 tuple(reads),
                 tuple(sorted(made & later)),
-                tuple(name for name, place in finished.items() if start <= place < end),
+                last,
             )
         start = end
 

@@ -30,7 +30,7 @@ def notes_on_serving(recipe: Recipe) -> list[str]:
         mine = [name for name in recipe.columns if lost.get(name) in action.names]
         if not mine:
             continue
-        taken = sorted({lost[name] for name in mine} & {*recipe.fields})
+        taken = sorted({lost[name] for name in mine} & recipe.reshaped)
         sent = [name for name in dict.fromkeys(lost[name] for name in mine) if name not in taken]
         said = f"step {action.step} ({action.kind}): when the model is asked, {_named(mine)} "
         said += f"{'is' if len(mine) == 1 else 'are'} not computed: {action.reason}"
@@ -42,6 +42,15 @@ def notes_on_serving(recipe: Recipe) -> list[str]:
                 "column of that name: choose a new one"
             )
         notes.append(said)
+    unsent = {name for name, each in recipe.fields.items() if each.type is None}
+    mine = [name for name in recipe.columns if lost.get(name) in unsent]
+    if mine:
+        culprits = sorted({lost[name] for name in mine})
+        notes.append(
+            f"when the model is asked, {_named(mine)} {'is' if len(mine) == 1 else 'are'} not "
+            f"computed: {_named(culprits)}, of which no value can be sent, would be needed; send "
+            f"what is made of it, or it is missing"
+        )
     return notes
 
 

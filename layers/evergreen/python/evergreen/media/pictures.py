@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -23,8 +25,13 @@ MOST_SCANS = 200
 """In which a JPEG is drawn, one over the other; programs make ten. Each takes time for all pixels,
 and as few bytes as somebody likes."""
 
-SCAN = b"\xff\xda"
-"""Begins one; in the data of a scan it cannot stand."""
+SCAN, END = b"\xda", b"\xd9"
+"""Markers of a JPEG: before the data of a scan, and behind the picture."""
+
+MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+"""One that a length follows, or the end; in the data of a scan none of these can stand."""
+
+BYTES_AT_ONCE = 1 << 20
 
 LARGEST_SAMPLE = 65_535
 """Of a PNG picture with 16 bits."""
@@ -85,15 +92,35 @@ def _picture(opened: Image.Image, pixels: int) -> Picture:
 
 def _refuse_scans(file: BinaryIO) -> None:
     """Refuse a JPEG of more scans than any program makes."""
-    scans, last = 0, b""
-    if file.read(len(SCAN)) == b"\xff\xd8":
-        while chunk := file.read(1 << 20):
-            scans += (last + chunk).count(SCAN)
-            last = chunk[-1:]
+    scans = _scans(file) if file.read(2) == b"\xff\xd8" else 0
     file.seek(0)
     if scans > MOST_SCANS:
         problem = f"is drawn in {scans:,} scans; at most {MOST_SCANS} are taken; save it anew"
         raise MediaRefusedError("damaged", problem)
+
+
+def _scans(file: BinaryIO) -> int:
+    """How many scans follow, up to the end of the picture.
+
+    What stands behind that, or in what programs note down beside it, is none, whatever it is like.
+    """
+    scans, chunk, at = 0, file.read(BYTES_AT_ONCE), 0
+    while True:
+        found = MARKER.search(chunk, at)
+        if found is None or found.end() + 2 > len(chunk):
+            more = file.read(BYTES_AT_ONCE)
+            if not more:
+                return scans
+            left = found.start() if found else max(at, len(chunk) - 1)
+            chunk, at = chunk[left:] + more, 0
+            continue
+        if found[1] == END:
+            return scans
+        scans += found[1] == SCAN
+        at = found.end() + int.from_bytes(chunk[found.end() : found.end() + 2], "big")
+        if at > len(chunk):
+            file.seek(at - len(chunk), os.SEEK_CUR)
+            chunk, at = file.read(BYTES_AT_ONCE), 0
 
 
 def _too_many(pixels: int) -> str:

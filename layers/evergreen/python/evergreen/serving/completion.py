@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.data.schema import SQL_TYPES, WIDER
 from evergreen.features.encoding import encode
 from evergreen.features.online_values import LARGEST_NUMBER
-from evergreen.features.recipe import Ask, LookedUp, Matched, Query, Recipe
+from evergreen.features.recipe import Ask, Field, Matched, Query, Recipe
 from evergreen.features.signature import Column, Kind, Signature
 from evergreen.features.text import LONGEST_TEXT
 from evergreen.serving.lookups import Asking, Lookups
@@ -73,7 +73,8 @@ def complete(
     columns = {column.name: column for column in signature.columns}
     alike: dict[tuple[frozenset[str], frozenset[str]], list[_Row]] = defaultdict(list)
     for row in rows:
-        sent = frozenset(name for name in recipe.made if name in row.values or name in row.state)
+        carried = {*row.values, *row.state, *row.aside}
+        sent = frozenset(name for name in recipe.made if name in carried)
         wider = frozenset(
             name for name, each in recipe.read.items() if is_wider(each.type, row.state.get(name))
         )
@@ -117,7 +118,7 @@ class _Completion:
             self._say(row, plan.reads, plan.lost)
         for stage in plan.stages:
             if isinstance(stage, Ask):
-                self._look_up(rows, stage.actions)
+                types |= self._look_up(rows, stage)
             else:
                 types |= self._compute(rows, stage, types)
 
@@ -158,7 +159,8 @@ class _Completion:
             ]
         return made.types
 
-    def _look_up(self, rows: Sequence[_Row], actions: Sequence[LookedUp]) -> None:
+    def _look_up(self, rows: Sequence[_Row], ask: Ask) -> Mapping[str, str]:
+        """Let features be told; the types of what is told."""
         if self.lookups is None:
             raise RuntimeError("the model has features, and nowhere to look them up was given")
         definitions = {each.name: each for each in self.signature.lookups}
@@ -167,7 +169,7 @@ class _Completion:
         for row in rows:
             given = {**row.aside, **row.values}
             given |= {name: value for name, value in row.state.items() if name in computed}
-            for action in actions:
+            for action in ask.actions:
                 entity, at = given.get(action.entity), given.get(action.at) if action.at else None
                 asking.append(Asking(row.path, definitions[action.feature], entity, at))
                 wanted.append((row, action))
@@ -177,12 +179,15 @@ class _Completion:
             for made in action.makes:
                 if made.name not in told.values:
                     continue
-                value = told.values[made.name]
-                whole = made.type == "integer" and isinstance(value, float)
-                row.state[made.name] = int(value) if whole and value is not None else value
-                if made.name in self.columns:
-                    fit, problem = _fit(self.columns[made.name], value)
-                    self._finish(row, made.name, fit, problem)
+                value, problem = _fit(made, self.columns.get(made.name), told.values[made.name])
+                whole = made.type == "integer" and value is not None
+                row.state[made.name] = int(value) if whole else value
+                if made.name in ask.finished:
+                    self._finish(row, made.name, value, problem)
+                elif problem:
+                    row.notes.append(problem)
+        fields = (made for action in ask.actions for made in action.makes)
+        return {made.name: SQL_TYPES[made.type] for made in fields if made.type}
 
     def _finish(self, row: _Row, name: str, value: Any, problem: str | None = None) -> None:
         """Put the last value of a column into the row."""
@@ -190,7 +195,8 @@ class _Completion:
         if column is None:  # one that is told for a row, such as its time
             row.aside[name] = value.isoformat() if isinstance(value, date) else value
             return
-        row.values[name] = value
+        is_text = isinstance(value, str) and column.kind is Kind.TEXT
+        row.values[name] = value[:LONGEST_TEXT] if is_text else value
         row.notes += [problem] if problem else notes_on(column, value)
 
 
@@ -199,13 +205,15 @@ def _without_partner(action: Matched) -> str:
     return f"dataset '{action.dataset}', as of training, has no row for this {keys}"
 
 
-def _fit(column: Column, value: Any) -> tuple[Any, str | None]:
-    """A value that the column can hold, or none and why."""
+def _fit(made: Field, column: Column | None, value: Any) -> tuple[Any, str | None]:
+    """An aggregate as it was in training, or none and why; `column` tells where `made` does not."""
     if value is None:
         return None, None
-    if isinstance(value, str) != (column.kind in {Kind.CATEGORY, Kind.TEXT}):
-        held = "text" if isinstance(value, str) else "a number"
-        return None, f"{column.name}: left out, the events hold {held} where the model had none"
-    if not isinstance(value, str) and abs(value) > LARGEST_NUMBER:
-        return None, f"{column.name}: left out, the number is beyond ±{LARGEST_NUMBER:.4g}"
-    return (value[:LONGEST_TEXT] if isinstance(value, str) else value), None
+    is_text = isinstance(value, str)
+    of_text = column is not None and column.kind in {Kind.CATEGORY, Kind.TEXT}
+    if is_text != (made.type == "text" if made.type else of_text):
+        held = "text" if is_text else "a number"
+        return None, f"{made.name}: left out, the events hold {held} where the model had none"
+    if not is_text and abs(value) > LARGEST_NUMBER:
+        return None, f"{made.name}: left out, the number is beyond ±{LARGEST_NUMBER:.4g}"
+    return value, None

@@ -28,10 +28,10 @@ def read_raw(kind: ColumnType | None, value: Any, field: str) -> Any:
     As in a dataset, a number may stand in a column of whole numbers and a time in one of dates:
     the column is then one of numbers, or of times, for this row. Raises RequestInvalidError.
     """
-    if value is None:
-        return None
     if kind is None:
         raise RequestInvalidError(field, "cannot be sent; send the columns that it is made of")
+    if value is None:
+        return None
     return _READERS[kind](value, field)
 
 

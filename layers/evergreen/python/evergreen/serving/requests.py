@@ -62,7 +62,8 @@ class _Names:
     """What the columns of a request may be called.
 
     `columns` of the model; `aside` is not used by it; `keys` of features that are looked up;
-    `given` are those of uploads, `made` by steps, `read` by steps, `reshaped` by them.
+    `given` are those of uploads, `made` by steps, `read` by steps, `reshaped` by them, `also` told
+    for a row.
     """
 
     def __init__(self, signature: Signature) -> None:
@@ -73,6 +74,7 @@ class _Names:
         self.made: Mapping[str, Any] = recipe.made if recipe else {}
         self.read = recipe.read if recipe else {}
         self.reshaped = recipe.reshaped if recipe else frozenset()
+        self.also = frozenset(recipe.also if recipe else ())
         self.trimmed = recipe is not None and not recipe.after
         self.aside = {*dict(signature.ignored), signature.target, *self.given}
 
@@ -83,7 +85,8 @@ class _Names:
 
     @property
     def all(self) -> list[str]:
-        return list(dict.fromkeys([*self.columns, *self.aside, *self.keys, *self.made]))
+        final = filter(self.is_final, self.columns)
+        return list(dict.fromkeys([*final, *self.aside, *self.keys, *self.made]))
 
     def is_uploaded(self, name: str) -> bool:
         """Whether values of this name are those of uploads, as far as that is told."""
@@ -186,7 +189,7 @@ def _row(given: Any, path: str, names: _Names) -> _Row:
             row.inputs[name] = read_raw(read.type, typed, field)
         if names.is_final(name):
             _put(row, names.columns[name], value, field, uploaded=names.is_uploaded(name))
-        elif name in names.keys or read:
+        elif name in names.keys or name in names.also or read:
             row.aside[name] = value
         elif name in media:
             _describe(row, name, value, field, names)

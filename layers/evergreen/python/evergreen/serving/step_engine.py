@@ -6,6 +6,7 @@ Imported only for models whose steps need it.
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -29,6 +30,9 @@ MEMORY_LIMIT = "300MB"
 FOUND = "evergreen.found"
 PLACE = "evergreen.row"
 STATEMENTS_KEPT = 64
+
+ZONED = "TIMESTAMP WITH TIME ZONE"
+"""A type whose values the engine gives to Python with the help of another library alone."""
 
 
 class SnapshotMismatchError(Exception):
@@ -58,12 +62,20 @@ class Results:
     types: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Statement:
+    """A parsed statement, and the engine's types of all columns that its actions leave."""
+
+    parsed: duckdb.Statement
+    types: Mapping[str, str]
+
+
 class StepEngine:
     """One connection with the reference tables of one model; not for several threads at once."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._statements: dict[str, duckdb.Statement] = {}
+        self._statements: dict[tuple[object, ...], _Statement] = {}
 
     @staticmethod
     def load(recipe: Recipe, snapshot: Callable[[str], bytes]) -> StepEngine:
@@ -116,21 +128,12 @@ class StepEngine:
         columns: Mapping[str, Column],
     ) -> Results:
         matched = [each for each in query.actions if not isinstance(each, Assigned)]
-        found = [f"{FOUND}_{each.step}" for each in matched]
-        asked = [
-            identifier(PLACE),
-            *(identifier(name) for name in query.carried),
-            *(_finished(name, columns.get(name)) for name in query.finished),
-            *(identifier(name) for name in found),
-        ]
-        sql = f"SELECT {', '.join(asked)} FROM ({_chain(query, types)})"
         values = [
             list(range(len(rows))),
             *([row.get(name) for row in rows] for name in query.reads),
         ]
-        result = self._connection.execute(self._statement(sql), values)
-        # Asked for only where it is needed: the engine takes long to describe a result.
-        described = (result.description or ())[1:] if query.carried else ()
+        statement = self._statement(query, _chain(query, types), values, columns)
+        result = self._connection.execute(statement.parsed, values)
         # Sorted here: with an order, the engine plans a fifth longer.
         _, *made = zip(*sorted(result.fetchall(), key=itemgetter(0)), strict=True)
         first, second = len(query.carried), len(query.carried) + len(query.finished)
@@ -147,20 +150,30 @@ class StepEngine:
                 each: [there is None for there in column]
                 for each, column in zip(matched, made[second:], strict=True)
             },
-            types={
-                name: str(kind)
-                for name, (_, kind, *_) in zip(query.carried, described, strict=False)
-            },
+            types={name: statement.types[name] for name in query.carried},
         )
 
-    def _statement(self, sql: str) -> duckdb.Statement:
-        """The parsed statement; the last few are kept."""
-        if sql not in self._statements:
-            (parsed,) = self._connection.extract_statements(sql)
-            while len(self._statements) >= STATEMENTS_KEPT:
-                del self._statements[next(iter(self._statements))]
-            self._statements[sql] = parsed
-        return self._statements[sql]
+    def _statement(
+        self, query: Query, chain: str, values: Sequence[Any], columns: Mapping[str, Column]
+    ) -> _Statement:
+        """The statement that asks the `chain` of actions for what is wanted; some are kept."""
+        key = (chain, query.carried, query.finished)
+        if key in self._statements:
+            return self._statements[key]
+        # Once for a statement: the engine takes long to describe a result.
+        described = self._connection.execute(f"FROM ({chain}) LIMIT 0", values).description or ()
+        types = {str(name): str(kind) for name, kind, *_ in described}
+        asked = [
+            identifier(PLACE),
+            *(_without_zone(name, types[name]) for name in query.carried),
+            *(_finished(name, types[name], columns.get(name)) for name in query.finished),
+            *(identifier(_found(each)) for each in query.actions if isinstance(each, Matched)),
+        ]
+        (parsed,) = self._connection.extract_statements(f"SELECT {', '.join(asked)} FROM ({chain})")
+        while len(self._statements) >= STATEMENTS_KEPT:
+            del self._statements[next(iter(self._statements))]
+        self._statements[key] = _Statement(parsed, types)
+        return self._statements[key]
 
     def _blamed(
         self,
@@ -169,19 +182,26 @@ class StepEngine:
         rows: Sequence[Mapping[str, Any]],
         error: duckdb.Error,
     ) -> Exception:
-        """The first row and the first action that fail alone; the error itself if none does."""
-        for place, row in enumerate(rows):
-            for count, action in enumerate(query.actions, start=1):
-                part = replace(
-                    query, actions=query.actions[:count], carried=action.names, finished=()
-                )
-                try:
-                    self._run(part, types, [row], {})
-                except duckdb.Error as problem:
-                    if isinstance(action, Assigned):
-                        return StepFailedError(place, action, first_line(problem))
-                    return problem
-        return error
+        """The first action that fails, and the first row that it fails for; else the error."""
+
+        def failure(actions: int, count: int) -> duckdb.Error | None:
+            """What the first actions fail with for the first rows."""
+            done = query.actions[:actions]
+            part = replace(query, actions=done, carried=done[-1].names, finished=())
+            try:
+                self._run(part, types, rows[:count], {})
+            except duckdb.Error as problem:
+                return problem
+            return None
+
+        numbers = range(1, len(query.actions) + 1)
+        failing = next((each for each in numbers if failure(each, len(rows))), 0)
+        action = query.actions[failing - 1]
+        if not failing or not isinstance(action, Assigned):
+            return error
+        counts = range(1, len(rows) + 1)
+        place = bisect_left(counts, 1, key=lambda count: int(failure(failing, count) is not None))
+        return StepFailedError(place, action, first_line(failure(failing, place + 1) or error))
 
 
 def _chain(query: Query, types: Mapping[str, str]) -> str:
@@ -191,26 +211,41 @@ def _chain(query: Query, types: Mapping[str, str]) -> str:
         f"unnest(${place}::{types[name]}[]) AS {identifier(name)}"
         for place, name in enumerate(query.reads, start=2)
     ]
-    sql, there = f"SELECT {', '.join(cells)}", {*query.reads}
+    sql, there = f"SELECT {', '.join(cells)}", dict.fromkeys(query.reads)
     for action in query.actions:
+        rows, there = _with_free_names(f"({sql})", there, action)
         if isinstance(action, Assigned):
             (name,) = action.names
-            sql = with_column(f"({sql})", there, name, action.expression)
+            sql = with_column(rows, there, name, action.expression)
         else:
             sources = dict(action.sources)
             added = {name: sources[name] for name in action.names}
-            first_key = action.keys[0][1]
-            # A name that steps before have made is free again once it was dropped.
-            taken = [name for name in added if name in there]
-            rows = f"(SELECT * EXCLUDE ({_listed(taken)}) FROM ({sql}))" if taken else f"({sql})"
-            added[f"{FOUND}_{action.step}"] = first_key
+            added[_found(action)] = action.keys[0][1]
             sql = with_partner(rows, identifier(action.snapshot), action.keys, added)
-        there |= {*action.names}
+        there |= dict.fromkeys(action.names)
     return sql
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(identifier(name) for name in names)
+def _with_free_names(
+    rows: str, there: dict[str, None], action: Assigned | Matched
+) -> tuple[str, dict[str, None]]:
+    """The rows, and their columns, without those whose names an action takes.
+
+    They were dropped before it, whatever their case: the engine knows none. What it replaces stays.
+    """
+    replaced = action.names if isinstance(action, Assigned) else ()
+    made = {name.casefold() for name in action.names}
+    taken = [each for each in there if each.casefold() in made and each not in replaced]
+    if not taken:
+        return rows, there
+    listed = ", ".join(identifier(name) for name in taken)
+    left = {name: None for name in there if name not in taken}
+    return f"(SELECT * EXCLUDE ({listed}) FROM {rows})", left
+
+
+def _found(action: Matched) -> str:
+    """The column that is missing where a row has no partner."""
+    return f"{FOUND}_{action.step}"
 
 
 def _is_number(columns: Mapping[str, Column], name: str) -> bool:
@@ -224,11 +259,17 @@ def _float32_range(value: float | None) -> float | None:
     return max(min(value, LARGEST_NUMBER), -LARGEST_NUMBER) if value == value else LARGEST_NUMBER  # noqa: PLR0124
 
 
-def _finished(name: str, column: Column | None) -> str:
+def _without_zone(name: str, sql_type: str) -> str:
+    """SQL for a column as Python takes it: times with a zone as those of UTC, without one."""
+    plain = sql_type.replace(ZONED, "TIMESTAMP")
+    return identifier(name) if plain == sql_type else f"CAST({identifier(name)} AS {plain})"
+
+
+def _finished(name: str, sql_type: str, column: Column | None) -> str:
     """SQL for a column as requests carry it to the model, as training rows were encoded."""
     value = identifier(name)
     if column is None:
-        return value
+        return _without_zone(name, sql_type)
     if column.kind is Kind.NUMBER:
         return f"CAST({value} AS DOUBLE)"
     if column.kind is Kind.MOMENT:
