@@ -29,6 +29,8 @@ from evergreen.data.readings import (
     TEXT,
     cleaned,
     says_missing,
+    trimmed,
+    without_markers,
 )
 from evergreen.data.record_lengths import whole_records
 from evergreen.data.refusal import UploadRefusedError
@@ -106,7 +108,7 @@ def write_as_expected(
 class _Expected:
     """What a sample shows.
 
-    Its columns; which have spaces around texts; the markers of missing values that it may hold.
+    Its columns; which have spaces around cells; the markers of missing values that it may hold.
     """
 
     columns: tuple[Inferred, ...]
@@ -136,14 +138,13 @@ def _expected(
         with connect(sample) as connection:
             made = understand(connection, shown, name, sample, known=known, required=required)
             cells = dict(zip(cells_of(shown), made.columns, strict=True))
-            texts = {cell: each.name for cell, each in cells.items() if each.reading is TEXT}
-            asked = {text: spaced(text, file) for text in texts}
+            asked = {cell: spaced(cell, file) for cell in cells}
             found = _where(connection, delimited(shown, rejects="spaced_rejects"), asked)
     except UploadRefusedError:
         return None
     if not all(column.certain for column in made.columns):
         return None
-    with_spaces = frozenset(texts[text] for text in found)
+    with_spaces = frozenset(cells[cell].name for cell in found)
     return _Expected(made.columns, with_spaces, _markers_in(shown))
 
 
@@ -194,7 +195,7 @@ class _Attempt:
     markers: tuple[str, ...] = ()
 
     def write(self) -> int:
-        """Write the rows; how many there are. None, and nothing is written, if one cannot be read.
+        """Write the rows; how many there are. 0, and nothing is written, if one cannot be read.
 
         The reader takes the longer the more markers it knows. First it is told those that the
         sample shows, and all of them only if it met another.
@@ -211,10 +212,15 @@ class _Attempt:
         return 0
 
     def _copy(self) -> int:
+        columns = dict(zip(cells_of(self.file), self.expected.columns, strict=True))
         values = ", ".join(
             f"{cell if cell in self.numbers else self._value(column, cell)} "
             f"AS {identifier(column.name)}"
-            for cell, column in zip(cells_of(self.file), self.expected.columns, strict=True)
+            for cell, column in columns.items()
+        )
+        texts = ", ".join(
+            f"{trimmed(cell)} AS {cell}" if column.name in self.expected.spaced else cell
+            for cell, column in columns.items()
         )
         missing = ", ".join(literal(marker) for marker in self.markers)
         for table in (REJECTS, f"{REJECTS}_scans"):
@@ -223,16 +229,23 @@ class _Attempt:
         source = delimited(self.file, f", nullstr = [{missing}]", REJECTS, types)
         target = literal(str(self.destination))
         written = self.connection.execute(
-            f"COPY (SELECT {values} FROM {source}) TO {target} ({WRITTEN})"
+            f"COPY (SELECT {values} FROM (SELECT {texts} FROM {source})) TO {target} ({WRITTEN})"
         ).fetchone()
         return int(written[0]) if written else 0
 
     @cached_property
     def numbers(self) -> Mapping[str, Inferred]:
-        """The cells that DuckDB itself can read as numbers. It reads 1_000 and +-1 too."""
-        cells = zip(cells_of(self.file), self.expected.columns, strict=True)
-        plain = self.file.form.plain_numbers and self.file.has_header
-        return {cell: column for cell, column in cells if plain and column.reading is NUMBER}
+        """The cells that DuckDB itself can read as numbers.
+
+        It reads 1_000 and +-1 too, and nothing where there are only spaces.
+        """
+        if not self.file.form.plain_numbers or not self.file.has_header:
+            return {}
+        return {
+            cell: column
+            for cell, column in zip(cells_of(self.file), self.expected.columns, strict=True)
+            if column.reading is NUMBER and column.name not in self.expected.spaced
+        }
 
     def observed(self, rows: int) -> Observed:
         """What is seen of the rows that are written."""
@@ -283,7 +296,7 @@ class _Attempt:
             nothing = f"CASE WHEN {cleaned(cell)} IS NULL THEN NULL ELSE {FAIL} END"
             return f"CAST({nothing} AS {SQL_TYPES[column.type]})"
         if column.reading is TEXT:
-            return cleaned(cell) if column.name in self.expected.spaced else cell
+            return without_markers(cell) if column.name in self.expected.spaced else cell
         return column.reading.read_or_fail(cell)
 
     def _any_doubtful(self) -> bool:

@@ -316,7 +316,7 @@ def trimmed(text: str) -> str:
     return f"trim({text}, {literal(SPACES)})"
 
 
-def without_markers(text: str, markers: Sequence[str]) -> str:
+def without_markers(text: str, markers: Sequence[str] = MISSING) -> str:
     """SQL for a text, NULL where it says missing.
 
     A CASE, because DuckDB plans an IN list for 6 ms per column and this for less than one. It asks
