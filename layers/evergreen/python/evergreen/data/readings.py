@@ -66,13 +66,14 @@ class Reading:
         Also an error: a whole number with leading zeros, which may be a code (see inference).
         """
         clean = f"({cleaned(cell)})"
-        value = _filled(f"CASE WHEN {self.looks} THEN {self.value} END", clean)
-        code = f"WHEN {clean} LIKE '0__%' THEN {FAIL} " if self.type == "integer" else ""
+        code = " AND {v} NOT LIKE '0__%'" if self.type == "integer" else ""
+        value = f"CASE WHEN {self.looks}{code} THEN {self.value} END"
+        # Last, for the rare texts with spaces around them: the engine trims them over and over.
         careful = (
             f"CASE WHEN {cell} IS NULL OR {clean} IS NULL THEN NULL "
-            f"{code}ELSE coalesce({value}, {FAIL}) END"
+            f"ELSE coalesce({_filled(value, clean)}, {FAIL}) END"
         )
-        return _filled(f"coalesce({self._quick}, {careful})", cell)
+        return f"coalesce({_filled(self._quick, cell)}, {_filled(value, cell)}, {careful})"
 
 
 def _filled(template: str, text: str) -> str:
