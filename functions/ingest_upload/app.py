@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.dataset_records import record_profile, record_version
+from evergreen.cloud.dataset_records import record_version
 from evergreen.cloud.explorer import explore
 from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.part_judging import COUNTS, limits
@@ -48,7 +48,11 @@ def take(message: Message) -> None:
     if message.body.get("detail-type") in (ProjectChanged.__name__, WaiverEnded.__name__):
         look_anew(message)
         return
-    take_upload(message, UploadedObject.from_event(message.body), moment_of(message))
+    upload = UploadedObject.from_event(message.body)
+    if take_upload(message, upload, moment_of(message)):
+        # All is said by now: nothing that follows waits for what people look at.
+        project, dataset = dataset_of_upload(upload.key)
+        explore(stage, message, project, (dataset,))
 
 
 def look_anew(message: Message) -> None:
@@ -64,7 +68,6 @@ def look_anew(message: Message) -> None:
     explore(stage, message, project)
     for version in stage.catalogue.datasets(project):
         record_version(stage, project, version)
-        record_profile(stage, project, version)
 
 
 def judge_anew(message: Message, project: str, seen: set[tuple[str, str, str]]) -> bool:
@@ -125,9 +128,6 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
                 warnings=warnings_of_part(stage, part),
             ),
         )
-    # Said before: nothing that follows waits for what people look at.
-    explore(stage, message, project, (dataset,))
-    record_profile(stage, project, version)
     return set(taken)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from threading import Event as Moment
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from evergreen.cloud import explorer
 from evergreen.contracts.events import Event, event_id
 from evergreen.contracts.facts import ProjectChanged
 from evergreen.contracts.project_file import ProjectFile
@@ -99,3 +102,53 @@ def test_the_console_lists_profile_and_page(
     (listed,) = json.loads(console.app.handler(event, None)["body"])["datasets"]
     assert listed["exploration"] == explored(uploads, "orders")["exploration"]
     assert listed["profile"] == explored(uploads, "orders")["profile"]
+
+
+def test_a_version_that_another_worker_profiles_has_its_profile_recorded(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explore, profile = uploads.ingest.app.explore, explorer.profile_with_keys
+    taken, busy = Moment(), Moment()
+    second = uploads.event("uploads/p/orders/2.csv", ORDERS.replace("c1,", "c9,"))
+    other = Thread(target=uploads.take, args=[second])
+
+    def explored_by_the_first(*arguments: Any) -> None:
+        if not other.ident:
+            other.start()
+            assert taken.wait(60)  # The newest version is the other's now.
+        else:
+            taken.set()
+            assert busy.wait(60)
+        explore(*arguments)
+
+    def while_the_other_looks(*arguments: Any, **named: Any) -> Any:
+        busy.set()
+        other.join(60)
+        return profile(*arguments, **named)
+
+    monkeypatch.setattr(uploads.ingest.app, "explore", explored_by_the_first)
+    monkeypatch.setattr(explorer, "profile_with_keys", while_the_other_looks)
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+
+    newest, _ = sorted(
+        uploads.ingest.catalogue.versions("p", "orders"), key=lambda each: -int(each["rows"])
+    )
+    assert newest["rows"] == 400
+    assert newest["profile"] == explored(uploads, "orders")["profile"]
+
+
+def test_parts_that_are_judged_anew_are_explored_together(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        uploads.put(f"uploads/p/d/{n}.csv", ORDERS.replace("\nc", f"\nc{n}-"))
+    profile, profiled = explorer.profile_with_keys, list[int]()
+
+    def counted(files: Any, *arguments: Any, **named: Any) -> Any:
+        profiled.append(len(files))
+        return profile(files, *arguments, **named)
+
+    monkeypatch.setattr(explorer, "profile_with_keys", counted)
+    uploads.declare({"constraints": [{"column": "price", "range": [0, 6]}]})
+    assert len(uploads.rows()) < 800
+    assert profiled == [4]

@@ -181,7 +181,9 @@ class Catalogue:
         """The record of each version that a dataset has had, the newest first."""
         prefix = f"DATASETVERSION#{dataset}#"
         found = [record.body for record in self.table.query(project_pk(project), prefix)]
-        return sorted(found, key=lambda body: str(body.get("at", "")), reverse=True)
+        # A profile may be known a moment before the version that it is of is recorded.
+        recorded = [body for body in found if "at" in body]
+        return sorted(recorded, key=lambda body: str(body["at"]), reverse=True)
 
     # ---- models
 
