@@ -158,6 +158,24 @@ def test_a_malformed_value_is_refused_by_field(
     assert caught.value.field == f"rows[1].{next(iter(row))}"
 
 
+@pytest.mark.parametrize("places", [[0], [999], [400, 401, 999]])
+def test_the_first_wrong_row_of_a_thousand_is_found_by_few_looks(
+    dish: Dish, monkeypatch: pytest.MonkeyPatch, places: list[int]
+) -> None:
+    rows = [{**GIVEN, "typed": "many" if place in places else "7"} for place in range(1000)]
+    execute, looks = StepEngine._execute, list[int]()
+
+    def counted(engine: StepEngine, query: Any, types: Any, some: Any, columns: Any) -> Any:
+        looks.append(len(some))
+        return execute(engine, query, types, some, columns)
+
+    monkeypatch.setattr(StepEngine, "_execute", counted)
+    with pytest.raises(RequestInvalidError, match="cannot compute 'number'") as caught:
+        dish.ask(*rows)
+    assert caught.value.field == f"rows[{places[0]}].typed"
+    assert len(looks) < 30
+
+
 def test_what_other_rows_decide_is_sent_or_missing(kitchen: Kitchen) -> None:
     steps = [
         {"derive": {"mean": "avg(price) OVER ()"}},

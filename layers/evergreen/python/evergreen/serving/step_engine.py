@@ -6,6 +6,7 @@ Imported only for models whose steps need it.
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -102,37 +103,11 @@ class StepEngine:
         StepFailedError.
         """
         try:
-            return self._run(query, types, rows, columns)
+            made, types_made = self._execute(query, types, rows, columns)
         except (duckdb.FatalException, duckdb.InternalException):
             raise  # the engine's own fault, not that of a row
         except duckdb.Error as error:
-            raise self._blamed(query, types, rows, error) from error
-
-    def _run(
-        self,
-        query: Query,
-        types: Mapping[str, str],
-        rows: Sequence[Mapping[str, Any]],
-        columns: Mapping[str, Column],
-    ) -> Results:
-        matched = [each for each in query.actions if not isinstance(each, Assigned)]
-        found = [f"{FOUND}_{each.step}" for each in matched]
-        asked = [
-            identifier(PLACE),
-            *(identifier(name) for name in query.carried),
-            *(_finished(name, columns.get(name)) for name in query.finished),
-            *(identifier(name) for name in found),
-        ]
-        sql = f"SELECT {', '.join(asked)} FROM ({_chain(query, types)})"
-        values = [
-            list(range(len(rows))),
-            *([row.get(name) for row in rows] for name in query.reads),
-        ]
-        result = self._connection.execute(self._statement(sql), values)
-        # Asked for only where it is needed: the engine takes long to describe a result.
-        described = (result.description or ())[1:] if query.carried else ()
-        # Sorted here: with an order, the engine plans a fifth longer.
-        _, *made = zip(*sorted(result.fetchall(), key=itemgetter(0)), strict=True)
+            raise self._blamed(query, types, rows, columns, error) from error
         first, second = len(query.carried), len(query.carried) + len(query.finished)
         finished = zip(query.finished, made[first:second], strict=True)
         return Results(
@@ -145,13 +120,37 @@ class StepEngine:
             },
             unmatched={
                 each: [there is None for there in column]
-                for each, column in zip(matched, made[second:], strict=True)
+                for each, column in zip(_matched(query), made[second:], strict=True)
             },
-            types={
-                name: str(kind)
-                for name, (_, kind, *_) in zip(query.carried, described, strict=False)
-            },
+            types=types_made,
         )
+
+    def _execute(
+        self,
+        query: Query,
+        types: Mapping[str, str],
+        rows: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, Column],
+    ) -> tuple[Sequence[Sequence[Any]], Mapping[str, str]]:
+        """The columns carried, finished, and found of each match; the types of those carried."""
+        asked = [
+            identifier(PLACE),
+            *(identifier(name) for name in query.carried),
+            *(_finished(name, columns.get(name)) for name in query.finished),
+            *(identifier(f"{FOUND}_{each.step}") for each in _matched(query)),
+        ]
+        sql = f"SELECT {', '.join(asked)} FROM ({_chain(query, types)})"
+        values = [
+            list(range(len(rows))),
+            *([row.get(name) for row in rows] for name in query.reads),
+        ]
+        result = self._connection.execute(self._statement(sql), values)
+        # Asked for only where it is needed: the engine takes long to describe a result.
+        described = (result.description or ())[1:] if query.carried else ()
+        # Sorted here: with an order, the engine plans a fifth longer.
+        _, *made = zip(*sorted(result.fetchall(), key=itemgetter(0)), strict=True)
+        carried = zip(query.carried, described, strict=False)
+        return made, {name: str(kind) for name, (_, kind, *_) in carried}
 
     def _statement(self, sql: str) -> duckdb.Statement:
         """The parsed statement; the last few are kept."""
@@ -167,21 +166,34 @@ class StepEngine:
         query: Query,
         types: Mapping[str, str],
         rows: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, Column],
         error: duckdb.Error,
     ) -> Exception:
         """The first row and the first action that fail alone; the error itself if none does."""
-        for place, row in enumerate(rows):
-            for count, action in enumerate(query.actions, start=1):
-                part = replace(
-                    query, actions=query.actions[:count], carried=action.names, finished=()
-                )
-                try:
-                    self._run(part, types, [row], {})
-                except duckdb.Error as problem:
-                    if isinstance(action, Assigned):
-                        return StepFailedError(place, action, first_line(problem))
-                    return problem
+
+        def failure(part: Query, some: Sequence[Mapping[str, Any]]) -> duckdb.Error | None:
+            try:
+                self._execute(part, types, some, columns)
+            except duckdb.Error as problem:
+                return problem
+            return None
+
+        # By halves: the caller of a thousand rows waits for the answer.
+        place = bisect_left(
+            range(len(rows) - 1), x=True, key=lambda last: bool(failure(query, rows[: last + 1]))
+        )
+        for count, action in enumerate(query.actions, start=1):
+            part = replace(query, actions=query.actions[:count], carried=action.names, finished=())
+            problem = failure(part, [rows[place]])
+            if problem and isinstance(action, Assigned):
+                return StepFailedError(place, action, first_line(problem))
+            if problem:
+                return problem
         return error
+
+
+def _matched(query: Query) -> list[Matched]:
+    return [each for each in query.actions if not isinstance(each, Assigned)]
 
 
 def _chain(query: Query, types: Mapping[str, str]) -> str:
