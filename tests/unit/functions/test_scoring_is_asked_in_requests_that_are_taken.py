@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.features.recipe import Field, Recipe
 from evergreen.features.signature import Signature, Task
-from evergreen.serving.requests import MAXIMUM_BYTES, MAXIMUM_ROWS
+from evergreen.serving.requests import MAXIMUM_BYTES, MAXIMUM_ROWS, RequestInvalidError
 from functions.score_batch.app import chunks, id_of, types_of
 
 
@@ -40,6 +41,11 @@ def test_a_row_is_called_by_its_id_a_file_by_its_path_and_all_others_by_their_pl
         assert id_of(picture, 3) == "cat/1.png"
         assert picture == {name: 0.5}
         assert id_of({"file": "x" * 201, name: 0.5}, 3) == "3"
+
+
+def test_a_row_whose_id_is_missing_is_refused_by_its_place() -> None:
+    with pytest.raises(RequestInvalidError, match=r"id: is missing in row 1700 \(from 0\)"):
+        id_of({"id": None, "x": 1}, 1700)
 
 
 def test_codes_of_digits_are_read_as_the_text_that_they_are_in_uploads() -> None:
