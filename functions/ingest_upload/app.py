@@ -1,15 +1,13 @@
 """Check an uploaded file, write its good rows as Parquet, catalogue and explore the dataset."""
 
 import json
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from evergreen.cloud.dataset_records import record_version
 from evergreen.cloud.explorer import explore
-from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
-from evergreen.cloud.part_judging import COUNTS, limits
+from evergreen.cloud.lake import UploadNotFetchedError
+from evergreen.cloud.part_judging import COUNTS, fetched
 from evergreen.cloud.part_records import warnings_of_part
 from evergreen.cloud.part_taking import (
     PartRefusedError,
@@ -99,18 +97,16 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
         reason = {"code": "bad_key", "message": printable(str(error), 500)}
         quarantine(message, upload, "unknown", "unknown", [reason])
         return set()
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
-            times = (moment_of(message), uploaded)
-            taken, version = take_part(stage, message, (project, dataset), upload, source, times)
-        except UploadNotFetchedError as error:
-            reason = {"code": error.code, "message": printable(str(error), 500)}
-            quarantine(message, upload, project, dataset, [reason])
-            return set()
-        except PartRefusedError as error:
-            quarantine(message, upload, project, dataset, error.reasons)
-            return set()
+    try:
+        with fetched(stage, (project, dataset), upload, uploaded) as file:
+            taken, version = take_part(stage, message, file, moment_of(message))
+    except UploadNotFetchedError as error:
+        reason = {"code": error.code, "message": printable(str(error), 500)}
+        quarantine(message, upload, project, dataset, [reason])
+        return set()
+    except PartRefusedError as error:
+        quarantine(message, upload, project, dataset, error.reasons)
+        return set()
     for part in taken.values():
         note_quarantine(message, project, version, part)
     record_version(stage, project, version)
