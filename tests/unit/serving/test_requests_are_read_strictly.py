@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evergreen.serving.cells import LARGEST_NUMBER, MAXIMUM_TEXT
+from evergreen.features.online_values import LARGEST_NUMBER
+from evergreen.serving.cells import MAXIMUM_TEXT
 from evergreen.serving.requests import (
     MAXIMUM_BYTES,
     MAXIMUM_ROWS,

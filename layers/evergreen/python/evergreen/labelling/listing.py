@@ -18,6 +18,7 @@ from evergreen.data.parquet_columns import column_type
 from evergreen.data.rows import write_rows
 from evergreen.data.spreadsheets import inert
 from evergreen.features.encoding import Encoded, encode
+from evergreen.features.online_values import LARGEST_NUMBER
 from evergreen.features.signature import Kind, Signature
 from evergreen.labelling.known_values import MOST_KNOWN, Known, off_known_values
 from evergreen.labelling.shortlist import shortlist
@@ -25,7 +26,6 @@ from evergreen.labelling.statements import CHOSEN_BY
 from evergreen.labelling.uncertainty import margin
 from evergreen.labelling.unlabelled import KEY
 from evergreen.serving.answers import answers
-from evergreen.serving.cells import LARGEST_NUMBER
 from evergreen.serving.graph import ServingGraph
 from evergreen.serving.requests import (
     MAXIMUM_ROWS,

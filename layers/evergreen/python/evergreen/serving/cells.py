@@ -7,14 +7,12 @@ import math
 from datetime import UTC, date, datetime
 from typing import Any, NoReturn
 
+from evergreen.features.online_values import LARGEST_NUMBER
 from evergreen.features.text import LONGEST_TEXT
 from evergreen.serving.request_error import RequestInvalidError
 
 MAXIMUM_TEXT = 2 * LONGEST_TEXT
 """Characters of all texts of a row together: written as JSON they fit one capture message."""
-
-LARGEST_NUMBER = 3.4028234663852886e38
-"""The largest float32: what a graph can take."""
 
 
 def wrong(value: Any, field: str, wanted: str) -> NoReturn:
