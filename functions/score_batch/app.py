@@ -139,9 +139,12 @@ def engine_of(model: str, signature: Signature) -> StepEngine:
 
 
 def types_of(signature: Signature) -> dict[str, ColumnType]:
-    """Columns that hold text in uploads: in one file alone, codes of digits look like numbers."""
+    """Columns that hold text in uploads: in one file alone, codes of digits look like numbers.
+
+    And ids, which are to be found again as they were written: `1.10`, `1e3`, `true`.
+    """
     given = signature.recipe.given if signature.recipe else ()
-    return {each.name: "text" for each in given if each.type == "text"}
+    return {"id": "text", **{each.name: "text" for each in given if each.type == "text"}}
 
 
 def id_of(row: dict[str, Any], place: int) -> str:
