@@ -32,16 +32,11 @@ def _agreed(before: Mapping[str, Part], after: Mapping[str, Part]) -> None:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A dataset at one moment: its version, and the digests of its parts by uploaded key."""
+    """A dataset at one moment: its version, and its parts by uploaded key."""
 
     dataset: str
     version: str
     parts: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """The distinct parts, sorted."""
-        return tuple(sorted(self.distinct))
 
     @property
     def distinct(self) -> Mapping[str, Mapping[str, Any]]:
