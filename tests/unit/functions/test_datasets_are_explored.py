@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import Event as Moment
@@ -40,6 +41,14 @@ def page(uploads: Uploads, dataset: str) -> str:
     return uploads.ingest.lake.read(explored(uploads, dataset)["exploration"]).decode()
 
 
+def declare_target(uploads: Uploads) -> None:
+    file = ProjectFile.model_validate({"project": "p", "dataset": "orders", "target": "bought"})
+    digest, sections = uploads.ingest.catalogue.change_project(file)
+    changed = ProjectChanged(project="p", file_digest=digest, sections=sections)
+    event = Event(changed, event_id("e", changed), "c", datetime(2026, 1, 1, tzinfo=UTC))
+    assert uploads.ingest.hear(event) == []
+
+
 def test_a_version_has_a_profile_and_a_page(uploads: Uploads) -> None:
     uploads.put("uploads/p/orders/1.csv", ORDERS)
     version = uploads.ingest.catalogue.dataset("p", "orders")
@@ -69,11 +78,7 @@ def test_a_dataset_that_comes_later_is_suggested_as_a_join(uploads: Uploads) -> 
 def test_a_project_file_that_comes_later_brings_the_target(uploads: Uploads) -> None:
     uploads.put("uploads/p/orders/1.csv", ORDERS)
     assert "What goes with" not in page(uploads, "orders")
-    file = ProjectFile.model_validate({"project": "p", "dataset": "orders", "target": "bought"})
-    digest, sections = uploads.ingest.catalogue.change_project(file)
-    changed = ProjectChanged(project="p", file_digest=digest, sections=sections)
-    event = Event(changed, event_id("e", changed), "c", datetime(2026, 1, 1, tzinfo=UTC))
-    assert uploads.ingest.hear(event) == []
+    declare_target(uploads)
     assert "What goes with bought" in page(uploads, "orders")
 
 
@@ -121,20 +126,44 @@ def test_a_version_that_another_worker_profiles_has_its_profile_recorded(
             assert busy.wait(60)
         explore(*arguments)
 
-    def while_the_other_looks(*arguments: Any, **named: Any) -> Any:
+    def slowly(*arguments: Any, **named: Any) -> Any:
         busy.set()
-        other.join(60)
+        time.sleep(0.3)  # The other finds the work in progress.
         return profile(*arguments, **named)
 
     monkeypatch.setattr(uploads.ingest.app, "explore", explored_by_the_first)
-    monkeypatch.setattr(explorer, "profile_with_keys", while_the_other_looks)
+    monkeypatch.setattr(explorer, "profile_with_keys", slowly)
     uploads.put("uploads/p/orders/1.csv", ORDERS)
+    other.join(60)
 
     newest, _ = sorted(
         uploads.ingest.catalogue.versions("p", "orders"), key=lambda each: -int(each["rows"])
     )
     assert newest["rows"] == 400
     assert newest["profile"] == explored(uploads, "orders")["profile"]
+
+
+def test_a_target_is_drawn_though_another_dataset_is_being_profiled(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile, busy = explorer.profile_with_keys, Moment()
+    uploads.put("uploads/p/orders/1.csv", ORDERS)
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        busy.set()
+        time.sleep(0.3)
+        return profile(*arguments, **named)
+
+    monkeypatch.setattr(explorer, "profile_with_keys", slowly)
+    customers = uploads.event("uploads/p/customers/1.csv", CUSTOMERS)
+    other = Thread(target=uploads.take, args=[customers])
+    other.start()
+    assert busy.wait(60)
+    declare_target(uploads)
+    other.join(60)
+
+    assert "What goes with bought" in page(uploads, "orders")
+    assert "dataset: customers" in page(uploads, "orders")
 
 
 def test_parts_that_are_judged_anew_are_explored_together(

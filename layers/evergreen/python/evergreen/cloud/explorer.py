@@ -29,6 +29,9 @@ from evergreen.registry.identity import (
 PROFILE = "PROFILE"
 MOST_DATASETS = 10_000
 
+PATIENCE_SECONDS = 120
+"""With another worker that does a part of it: the rest is still to be done."""
+
 
 def explore(stage: Stage, message: Message, project: str, datasets: tuple[str, ...] = ()) -> None:
     """Profile the newest versions of `datasets` (all, if none is named), and draw the pages anew.
@@ -95,7 +98,7 @@ def _profile(
             },
         )
 
-    made = stage.derive(message, project, inputs, work)
+    made = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
     record = {"dataset": version.dataset, "version": version.version, **made}
     stage.catalogue.put(project, PROFILE, version.dataset, record)
 
@@ -129,7 +132,8 @@ def _draw(
         stage.lake.write(exploration_key(derivation.key), page.encode())
         return Outcome((), {"exploration": exploration_key(derivation.key)})
 
-    made = {"profile": record["profile"], **stage.derive(message, project, inputs, work)}
+    drawn = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
+    made = {"profile": record["profile"], **drawn}
     noted = {"dataset": version.dataset, "version": version.version, **made}
     stage.catalogue.put(project, EXPLORATION, version.dataset, noted)
     stage.catalogue.put_version(project, version, made)
