@@ -28,7 +28,6 @@ def refused(body: Any) -> RequestInvalidError:
     content = body if isinstance(body, str | bytes) else json.dumps(body)
     with pytest.raises(RequestInvalidError) as raised:
         read_request(content, signature())
-    assert raised.value.status == 400
     return raised.value
 
 
