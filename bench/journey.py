@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bench.one_cloud import wait_for_answer
+from demo.endpoint import Endpoint
 from evergreen.cloud.clients import client
 from local.cloud import LocalCloud
 
@@ -29,8 +31,6 @@ class JourneyTime:
 
 def measure_journey(cloud: LocalCloud, project: str, example: Path) -> JourneyTime:
     """Upload an example under a project's name, and wait until its endpoint answers."""
-    from demo.endpoint import Endpoint, RequestRefusedError
-
     s3, bucket = client("s3"), cloud.outputs.uploads_bucket
     text = (
         (example / "project.yaml").read_text().replace("project: penguins", f"project: {project}")
@@ -44,14 +44,7 @@ def measure_journey(cloud: LocalCloud, project: str, example: Path) -> JourneyTi
     s3.put_object(
         Bucket=bucket, Key=f"uploads/{project}/penguins/a.csv", Body="\n".join(data).encode()
     )
-    while True:
-        try:
-            endpoint.predict([{}])
-            break
-        except RequestRefusedError:
-            if time.time() - began > 120:
-                raise
-            time.sleep(0.05)
+    wait_for_answer(endpoint, {})
     return JourneyTime(time.time() - began, _fitting_seconds(cloud, project))
 
 

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.figures import Figure
-from local.cloud import LocalCloud
+from bench.journey import measure_journey
+from bench.one_cloud import one_cloud
+from bench.prediction import measure_init, measure_latency
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def measure(console: Console) -> list[Figure]:
     """Two uploads from file to answer, requests one after the other, and a cold start."""
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        LocalCloud.started(Path(directory), warm=True, say=console.print) as cloud,
-    ):
-        os.environ.update(
-            AWS_ENDPOINT_URL=cloud.endpoint_url,
-            AWS_DEFAULT_REGION=cloud.outputs.region,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
-        )
-        from bench.journey import measure_journey
-        from bench.prediction import measure_init, measure_latency
-
+    with one_cloud(console, warm=True) as cloud:
         began = time.perf_counter()
         cloud.wait_until_warm()
         warming = time.perf_counter() - began

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import statistics
 import time
@@ -18,8 +17,10 @@ from typing import Any
 from rich.console import Console
 
 from bench.figures import Figure
+from bench.one_cloud import one_cloud, wait_for_answer
 from bench.online_shop import PROJECT as SHOP
 from bench.online_shop import orders, payment, payments
+from demo.endpoint import Endpoint
 from evergreen.cloud.clients import client
 from evergreen.cloud.event_table import DynamoEventStore
 from evergreen.cloud.table import DynamoTable
@@ -66,16 +67,7 @@ features:
 
 def measure(console: Console) -> list[Figure]:
     """100,000 updates, each delivered one to three times; then requests with an entity key."""
-    with (
-        TemporaryDirectory() as directory,
-        LocalCloud.started(Path(directory), say=console.print) as cloud,
-    ):
-        os.environ.update(
-            AWS_ENDPOINT_URL=cloud.endpoint_url,
-            AWS_DEFAULT_REGION=cloud.outputs.region,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
-        )
+    with one_cloud(console) as cloud:
         latencies = measure_lookups(cloud)
         updates = measure_updates(cloud, UPDATES, seed=1, say=console.print)
     return [
@@ -102,8 +94,6 @@ def measure(console: Console) -> list[Figure]:
 
 def measure_lookups(cloud: LocalCloud, requests: int = 100) -> dict[int, float]:
     """The middle time (s) of a request over HTTP, by how many events its entity has."""
-    from demo.endpoint import Endpoint, RequestRefusedError
-
     s3, bucket = client("s3"), cloud.outputs.uploads_bucket
     for key, text in {
         "projects/shop/project.yaml": SHOP,
@@ -112,15 +102,7 @@ def measure_lookups(cloud: LocalCloud, requests: int = 100) -> dict[int, float]:
     }.items():
         s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
     endpoint = Endpoint(cloud.outputs.api_url, cloud.outputs.api_key, "shop")
-    began = time.monotonic()
-    while True:
-        try:
-            endpoint.predict([{}])
-            break
-        except RequestRefusedError:
-            if time.monotonic() - began > 120:
-                raise
-            time.sleep(0.1)
+    wait_for_answer(endpoint, {})
     now = datetime.now(UTC)
     store = DynamoEventStore(cloud.outputs.feature_table)
     features = read_project_file(SHOP.encode(), "shop").features

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.endpoint import Endpoint
 from local.cloud import LocalCloud
 
 ROW = {"Island": "Biscoe", "Culmen Length (mm)": 46.1, "Body Mass (g)": 4500}
@@ -26,8 +27,6 @@ class Latency:
 
 def measure_latency(cloud: LocalCloud, project: str, requests: int = 500) -> Latency:
     """Time sequential one-row requests on one connection, after 20 that do not count."""
-    from demo.endpoint import Endpoint
-
     endpoint = Endpoint(cloud.outputs.api_url, cloud.outputs.api_key, project)
     times = []
     for number in range(requests + 20):

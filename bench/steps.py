@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 
 from bench.figures import Figure
+from bench.one_cloud import one_cloud, wait_for_answer
+from demo.endpoint import Endpoint
 from local.cloud import LocalCloud
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "flights"
@@ -60,32 +60,18 @@ JOINED = {
 
 def measure(console: Console, requests: int = 300) -> list[Figure]:
     """The same model asked with and without the columns that its steps make, in turns."""
-    with (
-        TemporaryDirectory() as directory,
-        LocalCloud.started(Path(directory), warm=True, say=console.print) as cloud,
-    ):
-        os.environ.update(
-            AWS_ENDPOINT_URL=cloud.endpoint_url,
-            AWS_DEFAULT_REGION=cloud.outputs.region,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
-        )
-        from demo.endpoint import Endpoint
-
+    with one_cloud(console, warm=True) as cloud:
         endpoint = Endpoint(cloud.outputs.api_url, cloud.outputs.api_key, "flights")
         _train(cloud, endpoint)
-        began = time.perf_counter()
-        endpoint.predict([UPLOADED])
-        first = time.perf_counter() - began
+        first = _timed(endpoint, [UPLOADED])
         rows = {"without": {**UPLOADED, **JOINED}, "with": UPLOADED}
         times: Mapping[str, list[float]] = {name: [] for name in rows}
         for number in range(requests + 20):
             for name, row in rows.items():
-                began = time.perf_counter()
-                endpoint.predict([row])
+                seconds = _timed(endpoint, [row])
                 if number >= 20:
-                    times[name].append(time.perf_counter() - began)
-        chunk = _timed(lambda: endpoint.predict([UPLOADED] * 1000))
+                    times[name].append(seconds)
+        chunk = _timed(endpoint, [UPLOADED] * 1000)
     p50 = {name: statistics.median(some) * 1e3 for name, some in times.items()}
     return [
         Figure("predict over HTTP, all columns sent, p50", f"{p50['without']:.1f} ms", "≤ 10 ms"),
@@ -95,27 +81,16 @@ def measure(console: Console, requests: int = 300) -> list[Figure]:
     ]
 
 
-def _train(cloud: LocalCloud, endpoint: Any) -> None:
+def _train(cloud: LocalCloud, endpoint: Endpoint) -> None:
     """Upload a month and what it joins, and wait for the first answer (without the engine)."""
-    from demo.endpoint import RequestRefusedError
-
     s3, bucket = cloud.client("s3"), cloud.outputs.uploads_bucket
     keys = {name: f"uploads/flights/{key}" for name, key in FILES.items()}
     for name, key in {**keys, "project.yaml": "projects/flights/project.yaml"}.items():
         s3.put_object(Bucket=bucket, Key=key, Body=(EXAMPLE / name).read_bytes())
-    began = time.monotonic()
-    while True:
-        try:
-            endpoint.predict([{**UPLOADED, **JOINED}])
-        except RequestRefusedError:
-            if time.monotonic() - began > 300:
-                raise
-            time.sleep(0.2)
-        else:
-            return
+    wait_for_answer(endpoint, {**UPLOADED, **JOINED}, 300)
 
 
-def _timed(work: Any) -> float:
+def _timed(endpoint: Endpoint, rows: Sequence[Mapping[str, Any]]) -> float:
     began = time.perf_counter()
-    work()
+    endpoint.predict(rows)
     return time.perf_counter() - began

@@ -24,12 +24,7 @@ def main() -> int:
     reports.mkdir(parents=True, exist_ok=True)
     screen.act("Evergreen starts: a whole cloud in one process, no Docker, no account")
     with LocalCloud.started(STATE, warm=True, say=screen.say) as cloud:
-        os.environ.update(
-            AWS_ENDPOINT_URL=cloud.endpoint_url,
-            AWS_DEFAULT_REGION=cloud.outputs.region,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
-        )
+        os.environ.update(cloud.outputs.environment)
         from demo.story import Stack, Story, StoryEndedError
 
         names = {field.name for field in fields(Stack)}

@@ -28,6 +28,16 @@ class Outputs:
     api_url: str
     api_key: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What AWS's own tools read to find it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
 
 def read_outputs(
     cloudformation: CloudFormationClient, api_gateway: Any, endpoint_url: str, stage: str
@@ -60,10 +70,7 @@ def read_outputs(
 def write_outputs(outputs: Outputs, state: StateDirectory) -> None:
     """Write them for programs (JSON) and for a shell, with what AWS's own tools read."""
     exports = {
-        "AWS_ENDPOINT_URL": outputs.endpoint_url,
-        "AWS_DEFAULT_REGION": outputs.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **outputs.environment,
         **{name.upper(): value for name, value in asdict(outputs).items()},
     }
     lines = [f"export {name}='{value}'" for name, value in exports.items()]

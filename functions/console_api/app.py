@@ -109,9 +109,9 @@ def diff(project: str, dataset: str) -> dict[str, Any]:
     known(project)
     found = versions_of(project, dataset)
     newest = stage.catalogue.dataset(project, dataset)
-    to = app.current_event.get_query_string_value("to", newest.version if newest else "")
-    # A dataset that became again what it was before is not its latest version by date.
-    before = next((each["version"] for each in found if each["version"] != to), to)
+    current = newest.version if newest else ""
+    to = app.current_event.get_query_string_value("to", current)
+    before = version_before(found, to, current)
     asked = {"from": app.current_event.get_query_string_value("from", before), "to": to}
     records = {str(each["version"]): each for each in found}
     for name, version in asked.items():
@@ -120,13 +120,25 @@ def diff(project: str, dataset: str) -> dict[str, Any]:
             raise NotFoundError(
                 f"'{name}' is '{version}', no version of '{dataset}'; the newest are {listed}"
             )
-    before, after = (records[str(asked[name])] for name in ("from", "to"))
-    contents = [json.loads(stage.lake.read(each["record"])) for each in (before, after)]
+    compared = [records[str(asked[name])] for name in ("from", "to")]
+    contents = [json.loads(stage.lake.read(each["record"])) for each in compared]
     profiles = [
         json.loads(stage.lake.read(each["profile"]))["profile"] if "profile" in each else None
-        for each in (before, after)
+        for each in compared
     ]
     return compare_versions(contents[0], contents[1], (profiles[0], profiles[1])).to_plain()
+
+
+def version_before(found: Sequence[Mapping[str, Any]], to: str, current: str) -> str:
+    """What a version is compared with: the last one before it that there was time to profile.
+
+    A dataset that became again what it was before is not its latest version by date.
+    """
+    versions = [str(each["version"]) for each in found]
+    first = versions.index(to) + 1 if to in versions and to != current else 0
+    earlier = [each for each in found[first:] if each["version"] != to]
+    settled = [each for each in earlier if "profile" in each]
+    return str((settled or earlier or [{"version": to}])[0]["version"])
 
 
 COLLECTIONS: dict[str, Callable[[str], Iterable[Any]]] = {

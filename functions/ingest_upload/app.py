@@ -1,15 +1,13 @@
 """Check an uploaded file, write its good rows as Parquet, catalogue and explore the dataset."""
 
 import json
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.dataset_records import record_profile, record_version
+from evergreen.cloud.dataset_records import record_version
 from evergreen.cloud.explorer import explore
-from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
-from evergreen.cloud.part_judging import COUNTS, limits
+from evergreen.cloud.lake import UploadNotFetchedError
+from evergreen.cloud.part_judging import COUNTS, fetched
 from evergreen.cloud.part_records import warnings_of_part
 from evergreen.cloud.part_taking import (
     PartRefusedError,
@@ -48,7 +46,11 @@ def take(message: Message) -> None:
     if message.body.get("detail-type") in (ProjectChanged.__name__, WaiverEnded.__name__):
         look_anew(message)
         return
-    take_upload(message, UploadedObject.from_event(message.body), moment_of(message))
+    upload = UploadedObject.from_event(message.body)
+    if take_upload(message, upload, moment_of(message)):
+        # All is said by now: nothing that follows waits for what people look at.
+        project, dataset = dataset_of_upload(upload.key)
+        explore(stage, message, project, (dataset,))
 
 
 def look_anew(message: Message) -> None:
@@ -64,7 +66,6 @@ def look_anew(message: Message) -> None:
     explore(stage, message, project)
     for version in stage.catalogue.datasets(project):
         record_version(stage, project, version)
-        record_profile(stage, project, version)
 
 
 def judge_anew(message: Message, project: str, seen: set[tuple[str, str, str]]) -> bool:
@@ -96,18 +97,16 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
         reason = {"code": "bad_key", "message": printable(str(error), 500)}
         quarantine(message, upload, "unknown", "unknown", [reason])
         return set()
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
-            times = (moment_of(message), uploaded)
-            taken, version = take_part(stage, message, (project, dataset), upload, source, times)
-        except UploadNotFetchedError as error:
-            reason = {"code": error.code, "message": printable(str(error), 500)}
-            quarantine(message, upload, project, dataset, [reason])
-            return set()
-        except PartRefusedError as error:
-            quarantine(message, upload, project, dataset, error.reasons)
-            return set()
+    try:
+        with fetched(stage, (project, dataset), upload, uploaded) as file:
+            taken, version = take_part(stage, message, file, moment_of(message))
+    except UploadNotFetchedError as error:
+        reason = {"code": error.code, "message": printable(str(error), 500)}
+        quarantine(message, upload, project, dataset, [reason])
+        return set()
+    except PartRefusedError as error:
+        quarantine(message, upload, project, dataset, error.reasons)
+        return set()
     for part in taken.values():
         note_quarantine(message, project, version, part)
     record_version(stage, project, version)
@@ -125,9 +124,6 @@ def take_upload(message: Message, upload: UploadedObject, uploaded: datetime) ->
                 warnings=warnings_of_part(stage, part),
             ),
         )
-    # Said before: nothing that follows waits for what people look at.
-    explore(stage, message, project, (dataset,))
-    record_profile(stage, project, version)
     return set(taken)
 
 

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from evergreen.cloud.lake import UploadTooLargeError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
 from evergreen.cloud.runtime import Message, Stage, on_messages
 from evergreen.contracts.facts import ProjectChanged, ProjectRefused
 from evergreen.contracts.objects import KeyRefusedError, UploadedObject, project_of_file
@@ -29,7 +29,7 @@ def register(message: Message) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = fetch_upload(upload, Path(directory, "project.yaml"), MAXIMUM_BYTES)
             file = read_project_file(path.read_bytes(), project)
-    except (ProjectFileRefusedError, UploadTooLargeError) as error:
+    except (ProjectFileRefusedError, UploadNotFetchedError) as error:
         problems = getattr(error, "problems", (str(error),))
         stage.catalogue.list_project(project)
         stage.say(message, ProjectRefused(project=project, key=upload.key, problems=problems))

@@ -32,6 +32,7 @@ from evergreen.serving.completion import complete, recipe_of
 from evergreen.serving.graph import ServingGraph
 from evergreen.serving.lookups import Lookups
 from evergreen.serving.requests import (
+    LONGEST_ID,
     MAXIMUM_BYTES,
     MAXIMUM_ROWS,
     RequestInvalidError,
@@ -49,8 +50,6 @@ FRAME_BYTES = 50
 
 OF_FILES = frozenset({"image.brightness", "audio.seconds"})
 """Columns that only pictures and recordings have."""
-
-LONGEST_ID = 200
 
 LONGEST_STEM = 200
 """Characters of the file's name in the name of its answers: a key has 1,024 bytes."""
@@ -140,20 +139,27 @@ def engine_of(model: str, signature: Signature) -> StepEngine:
 
 
 def types_of(signature: Signature) -> dict[str, ColumnType]:
-    """Columns that hold text in uploads: in one file alone, codes of digits look like numbers."""
+    """Columns that hold text in uploads: in one file alone, codes of digits look like numbers.
+
+    And ids, which are to be found again as they were written: `1.10`, `1e3`, `true`.
+    """
     given = signature.recipe.given if signature.recipe else ()
-    return {each.name: "text" for each in given if each.type == "text"}
+    return {"id": "text", **{each.name: "text" for each in given if each.type == "text"}}
 
 
 def id_of(row: dict[str, Any], place: int) -> str:
     """The id of a row, which is taken out of it; of a file its path in the archive; or its place.
 
-    What an archive says of a file beside its content is no value to be asked with.
+    What an archive says of a file beside its content is no value to be asked with. Raises
+    RequestInvalidError for a missing id, which two rows may share.
     """
     file = None
     if described(row):
         file, _ = row.pop("file"), row.pop("label", None)
     named = row.pop("id", file if file and len(file) <= LONGEST_ID else place)
+    if named is None:
+        problem = f"is missing in row {place} (from 0); give every row one, or leave the column out"
+        raise RequestInvalidError("id", problem)
     return str(named)
 
 

@@ -99,12 +99,7 @@ class Person:
 def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     """Someone with a local cloud of their own."""
     with LocalCloud.started(tmp_path_factory.mktemp("cloud")) as cloud:
-        os.environ.update(
-            AWS_ENDPOINT_URL=cloud.endpoint_url,
-            AWS_DEFAULT_REGION=cloud.outputs.region,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
-        )
+        os.environ.update(cloud.outputs.environment)
         try:
             yield Person(cloud)
         finally:

@@ -94,36 +94,43 @@ def test_a_file_under_scoring_is_answered_row_by_row(penguins: Any) -> None:
     assert penguins.lake.read(entry["detail"]["result"])[:4] == b"PAR1"
 
 
+@pytest.fixture(scope="class")
+def settled(penguins: Any) -> Any:
+    """The penguins when all that was asked for before is done; each change waits for its own."""
+    penguins.settle("penguins")
+    return penguins
+
+
 class TestChanges:
     """What runs again after a change, and only that."""
 
     def names_after(self, person: Any, change: Any) -> list[str]:
-        before = {entry["position"] for entry in person.settle("penguins")}
+        before = {entry["position"] for entry in person.journey("penguins")}
         change()
         person.settle("penguins", quiet=4)
         return [e["name"] for e in person.journey("penguins") if e["position"] not in before]
 
-    def test_the_same_bytes_again_train_nothing(self, penguins: Any) -> None:
+    def test_the_same_bytes_again_train_nothing(self, settled: Any) -> None:
         content = PENGUINS.read_bytes()
         names = self.names_after(
-            penguins, lambda: penguins.upload("uploads/penguins/penguins/copy.csv", content)
+            settled, lambda: settled.upload("uploads/penguins/penguins/copy.csv", content)
         )
         assert names == ["DatasetIngested"]
 
-    def test_new_goals_judge_again_without_training(self, penguins: Any) -> None:
+    def test_new_goals_judge_again_without_training(self, settled: Any) -> None:
         text = "project: penguins\ndataset: penguins\ntarget: Species\ngoals: {accuracy: 1.01}\n"
         names = self.names_after(
-            penguins, lambda: penguins.upload("projects/penguins/project.yaml", text)
+            settled, lambda: settled.upload("projects/penguins/project.yaml", text)
         )
         assert names == ["ProjectChanged", "ModelHeld"]
 
-    def test_a_new_search_trains_again_without_ingesting(self, penguins: Any) -> None:
+    def test_a_new_search_trains_again_without_ingesting(self, settled: Any) -> None:
         text = (
             "project: penguins\ndataset: penguins\ntarget: Species\ngoals: {accuracy: 0.9}\n"
             "search: {families: [linear], trials: 2}\n"
         )
         names = self.names_after(
-            penguins, lambda: penguins.upload("projects/penguins/project.yaml", text)
+            settled, lambda: settled.upload("projects/penguins/project.yaml", text)
         )
         assert "SearchPlanned" in names
         assert "TrialFinished" in names

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def processes_of_group(group: int) -> list[str]:
     return [args for pgid, state, args in rows if int(pgid) == group and state[0] != "Z"]
 
 
+def files_of(checkout: Path) -> list[Path]:
+    return [path for path in checkout.rglob("*") if path.is_file()]
+
+
 def local(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run `python -m local`."""
     return subprocess.run(
@@ -65,6 +70,25 @@ def assert_gone(running: Running, state: StateDirectory, seconds: float = 10) ->
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return recording_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def cloud_to_edit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    made = recording_checkout(tmp_path_factory.mktemp("edited"))
+    with LocalCloud.started(tmp_path_factory.mktemp("state"), checkout=made) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def edited(cloud_to_edit: LocalCloud) -> Iterator[LocalCloud]:
+    """A cloud whose checkout may be edited: it is as it was before the next test."""
+    before = {path: path.read_bytes() for path in files_of(cloud_to_edit.checkout)}
+    yield cloud_to_edit
+    for path in set(files_of(cloud_to_edit.checkout)) - set(before):
+        path.unlink()
+    for path, content in before.items():
+        path.write_bytes(content)
+    cloud_to_edit.deploy()
 
 
 def test_nothing_is_left_when_the_block_ends_or_fails(tmp_path: Path, checkout: Path) -> None:
@@ -128,9 +152,10 @@ def test_a_cloud_whose_keeper_was_killed_can_be_stopped(tmp_path: Path) -> None:
     assert_gone(running, state)
 
 
-def test_a_second_cloud_has_a_directory_of_its_own(watcher: Watcher, tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as second:
+def test_a_second_cloud_has_a_directory_of_its_own(
+    watcher: Watcher, tmp_path: Path, checkout: Path
+) -> None:
+    with LocalCloud.started(tmp_path, checkout=checkout) as second:
         began = Watcher(second).upload("uploads/p/d/rows.csv")
         assert Watcher(second).noted("promote_model", began)
         assert second.endpoint_url != watcher.cloud.endpoint_url
@@ -147,80 +172,69 @@ def test_a_directory_takes_one_cloud(watcher: Watcher) -> None:
     assert watcher.cloud.state.running() == watcher.cloud.running
 
 
-def test_an_edited_handler_runs_from_the_next_event_on(tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as cloud:
-        watcher = Watcher(cloud)
-        began = watcher.upload("uploads/p/d/rows.csv")
-        assert watcher.noted("ingest_upload", began)["edition"] == "first"
-        handler = checkout / "functions/ingest_upload/app.py"
-        handler.write_text(handler.read_text().replace('"first"', '"second"'))
-        before = time.monotonic()
-        cloud.deploy()
-        assert time.monotonic() - before < 2
-        began = watcher.upload("uploads/p/d/rows.csv")
-        assert watcher.noted("ingest_upload", began)["edition"] == "second"
-        assert watcher.noted("prepare_training_set", began)["edition"] == "first"
+def test_an_edited_handler_runs_from_the_next_event_on(edited: LocalCloud) -> None:
+    watcher = Watcher(edited)
+    began = watcher.upload("uploads/p/d/rows.csv")
+    assert watcher.noted("ingest_upload", began)["edition"] == "first"
+    handler = edited.checkout / "functions/ingest_upload/app.py"
+    handler.write_text(handler.read_text().replace('"first"', '"second"'))
+    before = time.monotonic()
+    edited.deploy()
+    assert time.monotonic() - before < 2
+    began = watcher.upload("uploads/p/d/rows.csv")
+    assert watcher.noted("ingest_upload", began)["edition"] == "second"
+    assert watcher.noted("prepare_training_set", began)["edition"] == "first"
 
 
-def test_an_edited_package_runs_from_the_next_event_on(tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    package = checkout / "layers/evergreen/python/shared_edition.py"
-    package.write_text('EDITION = "third"\n')
-    handler = checkout / "functions/sweep/app.py"
+def test_an_edited_package_runs_from_the_next_event_on(edited: LocalCloud) -> None:
+    package = edited.checkout / "layers/evergreen/python/shared_edition.py"
+    handler = edited.checkout / "functions/sweep/app.py"
     handler.write_text(
         handler.read_text().replace('EDITION = "first"', "from shared_edition import EDITION")
     )
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as cloud:
-        sqs, watcher = cloud.client("sqs"), Watcher(cloud)
-        for edition in ("third", "fourth"):
-            package.write_text(f'EDITION = "{edition}"\n')
-            cloud.deploy()
-            began = time.time()
-            sqs.send_message(QueueUrl=watcher.physical("SweepQueue"), MessageBody="{}")
-            assert watcher.noted("sweep", began)["edition"] == edition
+    sqs, watcher = edited.client("sqs"), Watcher(edited)
+    for edition in ("third", "fourth"):
+        package.write_text(f'EDITION = "{edition}"\n')
+        edited.deploy()
+        began = time.time()
+        sqs.send_message(QueueUrl=watcher.physical("SweepQueue"), MessageBody="{}")
+        assert watcher.noted("sweep", began)["edition"] == edition
 
 
-def test_code_that_does_not_compile_is_refused_before_anything_changes(tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as cloud:
-        (checkout / "functions/sweep/app.py").write_text("def handler(:\n")
-        with pytest.raises(CodeRefusedError, match=r"app\.py does not compile"):
-            cloud.deploy()
-        (checkout / "functions/sweep/app.py").unlink()
-        with pytest.raises(CodeRefusedError, match="functions/sweep has no code"):
-            cloud.deploy()
+def test_code_that_does_not_compile_is_refused_before_anything_changes(edited: LocalCloud) -> None:
+    (edited.checkout / "functions/sweep/app.py").write_text("def handler(:\n")
+    with pytest.raises(CodeRefusedError, match=r"app\.py does not compile"):
+        edited.deploy()
+    (edited.checkout / "functions/sweep/app.py").unlink()
+    with pytest.raises(CodeRefusedError, match="functions/sweep has no code"):
+        edited.deploy()
 
 
-def test_a_refused_resource_is_named_with_the_reason_and_can_be_mended(tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    template = checkout / "template.yaml"
+def test_a_refused_resource_is_named_with_the_reason_and_can_be_mended(edited: LocalCloud) -> None:
+    template = edited.checkout / "template.yaml"
     good = template.read_text()
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as cloud:
-        for edit, complaint in [
-            (("Threshold: 1000", "Threshold: !Ref StageName"), "PredictLatencyAlarm"),
-            (("AWS::CloudWatch::Dashboard", "AWS::Budgets::Budget"), "AWS::Budgets::Budget"),
-        ]:
-            template.write_text(good.replace(*edit))
-            with pytest.raises(DeploymentError, match=complaint):
-                cloud.deploy()
-            template.write_text(good)
-            assert cloud.deploy() == cloud.outputs
-
-
-def test_a_stack_that_could_not_be_created_can_be_created_later(tmp_path: Path) -> None:
-    checkout = recording_checkout(tmp_path / "checkout")
-    template = checkout / "template.yaml"
-    good = template.read_text()
-    with LocalCloud.started(tmp_path / "state", checkout=checkout) as cloud:
-        cloud.client("cloudformation").delete_stack(StackName="evergreen")
-        template.write_text(good.replace("Threshold: 1000", "Threshold: !Ref StageName"))
-        with pytest.raises(DeploymentError, match="PredictLatencyAlarm"):
-            cloud.deploy()
+    for edit, complaint in [
+        (("Threshold: 1000", "Threshold: !Ref StageName"), "PredictLatencyAlarm"),
+        (("AWS::CloudWatch::Dashboard", "AWS::Budgets::Budget"), "AWS::Budgets::Budget"),
+    ]:
+        template.write_text(good.replace(*edit))
+        with pytest.raises(DeploymentError, match=complaint):
+            edited.deploy()
         template.write_text(good)
-        watcher = Watcher(cloud)
-        cloud.deploy()
-        assert watcher.noted("ingest_upload", watcher.upload("uploads/p/d/rows.csv"))
+        assert edited.deploy() == edited.outputs
+
+
+def test_a_stack_that_could_not_be_created_can_be_created_later(edited: LocalCloud) -> None:
+    template = edited.checkout / "template.yaml"
+    good = template.read_text()
+    edited.client("cloudformation").delete_stack(StackName="evergreen")
+    template.write_text(good.replace("Threshold: 1000", "Threshold: !Ref StageName"))
+    with pytest.raises(DeploymentError, match="PredictLatencyAlarm"):
+        edited.deploy()
+    template.write_text(good)
+    watcher = Watcher(edited)
+    edited.deploy()
+    assert watcher.noted("ingest_upload", watcher.upload("uploads/p/d/rows.csv"))
 
 
 def test_a_warm_cloud_has_workers_before_the_first_event(tmp_path: Path, checkout: Path) -> None:

@@ -115,6 +115,31 @@ def test_a_duration_beyond_all_time_is_refused() -> None:
     assert "longer than any time" in problem
 
 
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        (
+            "data: {d: {constraints: [{column: x, range: [0, .inf]}]}}",
+            "data.d.constraints.0.range.1",
+        ),
+        ("data: {d: {columns: {x: {range: [-.inf, 1]}}}}", "data.d.columns.x.range.0"),
+        ("search: {stop_at: .nan}", "search.stop_at"),
+        ("promotion: {confidence: .nan}", "promotion.confidence"),
+        ("preparation: {steps: [{fill: {a: .inf}}]}", "preparation.steps.0.fill.a.value"),
+        ("preparation: {steps: [{clip: {a: {max: .inf}}}]}", "preparation.steps.0.clip.a.max"),
+        ("retraining: {cooldown: .inf}", "retraining.cooldown"),
+    ],
+)
+def test_a_number_that_no_record_can_hold_is_refused(section: str, place: str) -> None:
+    (problem,) = problems_of(SMALLEST + section.encode())
+    assert problem.startswith(f"line 5: '{place}': ")
+
+
+def test_infinity_is_told_from_a_number() -> None:
+    (problem,) = problems_of(SMALLEST.replace(b"0.80", b".inf"))
+    assert problem == "line 4: 'goals.roc_auc': expected a finite number, not inf"
+
+
 def test_a_key_that_stands_twice_is_refused_instead_of_the_last_one_winning() -> None:
     text = SMALLEST + b"preparation:\n  steps:\n  - derive:\n      a: b\n      a: c\ntarget: x\n"
     assert problems_of(text) == (

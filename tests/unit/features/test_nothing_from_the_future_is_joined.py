@@ -298,14 +298,14 @@ def test_a_window_that_would_look_at_too_many_rows_is_refused(
         pass
 
 
-@pytest.mark.parametrize("at_once", [1, 13])
+@pytest.mark.parametrize(("at_once", "count"), [(1, 40), (13, 200)])
 def test_rows_that_are_looked_at_some_at_a_time_give_the_same(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, at_once: int
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, at_once: int, count: int
 ) -> None:
     rows = hundred(
         "'s' || i % 3 AS s, TIMESTAMP '2024-01-01' + to_hours(i * 7 % 50) AS t, i AS n, "
         "TIMESTAMP '2024-01-01' + to_hours(i * 7 % 50 + i % 4) AS known",
-        200,
+        count,
     )
     step = {
         "by": ["s"],

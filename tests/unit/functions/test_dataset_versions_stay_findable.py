@@ -80,6 +80,21 @@ def test_two_versions_are_compared(uploads: Uploads, console: Callable[..., Any]
     assert {move["column"]: move["distance"] for move in whole["moves"]}["x"] > 0.2
     _, last = console("/projects/p/datasets/d/diff")
     assert last["before"] == versions[1]
+    _, middle = console("/projects/p/datasets/d/diff", to=versions[1])
+    assert (middle["before"], middle["rows_before"]) == (versions[0], 80)
+    _, first = console("/projects/p/datasets/d/diff", to=versions[0])
+    assert first["before"] == versions[0]  # Nothing was before it.
+
+
+def test_what_a_new_rule_took_is_compared_with_what_was_before_the_rule(
+    uploads: Uploads, console: Callable[..., Any]
+) -> None:
+    uploads.put("uploads/p/d/jan.csv", JAN)
+    uploads.put("uploads/p/d/more.csv", JAN.replace("@b.org", "@c.org"))
+    uploads.declare({"constraints": [{"column": "x", "range": [0, 8]}]})
+    _, diff = console("/projects/p/datasets/d/diff")
+    assert (diff["rows_before"], diff["rows_after"]) == (160, 144)
+    assert diff["parts_replaced"] == ["uploads/p/d/jan.csv", "uploads/p/d/more.csv"]
 
 
 def test_a_dataset_that_is_again_what_it_was_is_compared_with_what_it_was_since(

@@ -30,8 +30,7 @@ class Uploads:
     versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.patch.setattr(self.ingest.app, "fetch_upload", self._fetch)
-        self.patch.setattr("evergreen.cloud.part_taking.fetch_upload", self._fetch)
+        self.patch.setattr("evergreen.cloud.part_judging.fetch_upload", self._fetch)
         self.patch.setenv("UPLOADS_BUCKET", "uploads")
 
     def _fetch(self, upload: UploadedObject, path: Path, _: int) -> Path:

@@ -29,6 +29,7 @@ def test_what_is_no_column_is_refused_at_its_place() -> None:
         ({"home": {"sise": 3}}, "rows[0].home.sise: is no column of the model; did you mean"),
         ({"house": {"size": 3}}, "rows[0].house: is no column of the model"),
         ({"home": {"size": {"a": 3}}}, "rows[0].home.size: a number is needed, not an object"),
+        ({"home": {"size": 3}, "home.size": 4}, "rows[0].home.size: occurs twice"),
     ):
         with pytest.raises(RequestInvalidError) as caught:
             ask(row)

@@ -28,7 +28,6 @@ def refused(body: Any) -> RequestInvalidError:
     content = body if isinstance(body, str | bytes) else json.dumps(body)
     with pytest.raises(RequestInvalidError) as raised:
         read_request(content, signature())
-    assert raised.value.status == 400
     return raised.value
 
 
@@ -137,8 +136,8 @@ def test_an_unknown_column_is_refused_with_the_one_that_was_meant() -> None:
         ({"rows": [ROW], "ids": [1]}, "ids", "a list of texts"),
         ({"rows": [ROW], "ids": [""]}, "ids", "a list of texts"),
         ({"rows": [ROW], "ids": ["a", "b"]}, "ids", "2 ids for 1 rows"),
-        ({"rows": [ROW, ROW], "ids": ["a", "a"]}, "ids", "an id occurs twice"),
-        ({"rows": [ROW], "ids": ["x" * 201]}, "ids", "longer than 200"),
+        ({"rows": [ROW, ROW], "ids": ["a", "a"]}, "ids[1]", "occurs twice"),
+        ({"rows": [ROW], "ids": ["x" * 201]}, "ids[0]", "longer than 200"),
         ({"rows": [ROW], "ids": ["\udfff"]}, "ids[0]", "half a character"),
         ('{"rows": [{"age": 1, "age": 2}]}', "age", "occurs twice"),
     ],

@@ -10,7 +10,7 @@ from evergreen.contracts.data_section import NOTHING_DECLARED
 from evergreen.data.observations import Observed, together
 from evergreen.data.proposal import propose
 from evergreen.data.schema import unify
-from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
+from evergreen.registry.catalogue import DatasetVersion
 from evergreen.registry.identity import (
     code_digest,
     dataset_proposal_key,
@@ -58,11 +58,3 @@ def record_version(stage: Stage, project: str, version: DatasetVersion) -> None:
             "proposal": proposal,
         },
     )
-
-
-def record_profile(stage: Stage, project: str, version: DatasetVersion) -> None:
-    """Note where the profile and the page of a version are, once they exist."""
-    explored = stage.catalogue.get(project, EXPLORATION, version.dataset)
-    if explored and explored["version"] == version.version:
-        made = {name: explored[name] for name in ("profile", "exploration") if name in explored}
-        stage.catalogue.put_version(project, version, made)

@@ -9,11 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.part_records import schema_of_part
+from evergreen.cloud.part_records import observed_of_part, schema_of_part
 from evergreen.cloud.runtime import Message, Stage
 from evergreen.data.exploration import Notice, render_exploration
 from evergreen.data.join_keys import JoinSuggestion, Keys, suggest_joins
-from evergreen.data.observations import Observed
 from evergreen.data.profile import Profile, profile_with_keys
 from evergreen.data.schema import unify
 from evergreen.registry.catalogue import EXPLORATION, DatasetVersion
@@ -25,11 +24,13 @@ from evergreen.registry.identity import (
     exploration_key,
     part_checks_key,
     part_key,
-    part_observed_key,
 )
 
 PROFILE = "PROFILE"
 MOST_DATASETS = 10_000
+
+PATIENCE_SECONDS = 120
+"""With another worker that does a part of it: the rest is still to be done."""
 
 
 def explore(stage: Stage, message: Message, project: str, datasets: tuple[str, ...] = ()) -> None:
@@ -78,7 +79,7 @@ def _profile(
                 stage.lake.fetch(part_key(part), Path(directory, f"{part}.parquet"))
                 for part in parts
             ]
-            seen = _observed(stage, *parts) if len(parts) == 1 else None
+            seen = observed_of_part(stage, *parts.values()) if len(parts) == 1 else None
             made, keys = profile_with_keys(files, schema, target=target, observed=seen)
         content = {
             "dataset": version.dataset,
@@ -97,13 +98,9 @@ def _profile(
             },
         )
 
-    made = stage.derive(message, project, inputs, work)
+    made = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
     record = {"dataset": version.dataset, "version": version.version, **made}
     stage.catalogue.put(project, PROFILE, version.dataset, record)
-
-
-def _observed(stage: Stage, part: str) -> Observed:
-    return Observed.from_plain(json.loads(stage.lake.read(part_observed_key(part))))
 
 
 def _draw(
@@ -114,7 +111,7 @@ def _draw(
     record: Mapping[str, Any],
     joins: tuple[JoinSuggestion, ...],
 ) -> None:
-    """Draw a dataset version's page, once, and note where it is."""
+    """Draw a dataset version's page, once, and note where it and the profile are."""
     parts = {str(part["part"]): part for part in version.distinct.values()}
     inputs = {
         "page": version.dataset,
@@ -135,14 +132,11 @@ def _draw(
         stage.lake.write(exploration_key(derivation.key), page.encode())
         return Outcome((), {"exploration": exploration_key(derivation.key)})
 
-    made = stage.derive(message, project, inputs, work)
-    noted = {
-        "dataset": version.dataset,
-        "version": version.version,
-        "profile": record["profile"],
-        **made,
-    }
+    drawn = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
+    made = {"profile": record["profile"], **drawn}
+    noted = {"dataset": version.dataset, "version": version.version, **made}
     stage.catalogue.put(project, EXPLORATION, version.dataset, noted)
+    stage.catalogue.put_version(project, version, made)
 
 
 def _notices(stage: Stage, part: Mapping[str, Any]) -> Iterator[Notice]:

@@ -49,9 +49,9 @@ class S3Lake:
         try:
             client("s3").download_file(self._bucket, key, str(path))
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-                raise NotInLakeError(key) from None
-            raise
+            if error.response["Error"]["Code"] not in GONE:
+                raise
+            raise NotInLakeError(key) from None
         return path
 
     def store(self, path: Path, key: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evergreen.cloud.lake import fetch_upload
 from evergreen.cloud.part_records import observed_of_part, schema_of_part, write_part_records
 from evergreen.cloud.runtime import Message, Stage
 from evergreen.contracts.data_section import NOTHING_DECLARED
@@ -19,11 +23,11 @@ from evergreen.data.collection import medium_of_file
 from evergreen.data.declared import read_as_declared
 from evergreen.data.ingestion import UploadRefusedError, ingest
 from evergreen.data.limits import Limits
-from evergreen.data.observations import together
+from evergreen.data.observations import Observed, together
 from evergreen.data.part_keys import share_keys
 from evergreen.data.quarantine import SourceObject
 from evergreen.data.repairs import Became, Quarantined, Repair, places_in
-from evergreen.data.schema import unify
+from evergreen.data.schema import Schema, unify
 from evergreen.registry.catalogue import Part, staying
 from evergreen.registry.derivations import Outcome
 from evergreen.registry.identity import (
@@ -43,6 +47,43 @@ COUNTS: tuple[Became, ...] = ("taken", "still_bad", "taken_before", "unknown")
 
 PATIENCE_SECONDS = 600
 """Two thirds of the function's time; what it waits for began before it."""
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A file that was uploaded into a dataset of a project, at hand as `source`."""
+
+    project: str
+    dataset: str
+    upload: UploadedObject
+    uploaded: datetime
+    source: Path
+
+    @property
+    def key(self) -> str:
+        """Where it was uploaded, which names its part."""
+        return self.upload.key
+
+    @property
+    def name(self) -> str:
+        """What it is called in its dataset."""
+        return self.key.split("/", 3)[-1]
+
+    @cached_property
+    def content(self) -> str:
+        """Its digest; of a picture or recording with its name, since its folder labels it."""
+        content = digest_of_file(self.source)
+        return digest_of([content, self.name]) if medium_of_file(self.source) else content
+
+
+@contextmanager
+def fetched(
+    stage: Stage, place: tuple[str, str], upload: UploadedObject, uploaded: datetime
+) -> Iterator[UploadedFile]:
+    """The file of an upload into a project's dataset, for a while; UploadNotFetchedError."""
+    with tempfile.TemporaryDirectory() as directory:
+        source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
+        yield UploadedFile(*place, upload, uploaded, source)
 
 
 @dataclass(frozen=True)
@@ -71,9 +112,10 @@ class Judged:
 
 
 def demands_of(
-    stage: Stage, project: str, dataset: str, moment: datetime, uploaded: datetime
+    stage: Stage, place: tuple[str, str], moment: datetime, uploaded: datetime
 ) -> Demands:
-    """What is asked of a file that came at a time and is judged at a moment."""
+    """What is asked of a file of a project's dataset that came at a time, judged at a moment."""
+    project, dataset = place
     file = stage.catalogue.project_file(project)
     declared = file.declared(dataset) if file else NOTHING_DECLARED
     required = required_columns(file, dataset) if file else []
@@ -88,36 +130,23 @@ def required_columns(file: ProjectFile, dataset: str) -> list[str]:
     return [file.target] if dataset == file.dataset and not made else []
 
 
-def content_of(source: Path, upload: UploadedObject) -> str:
-    """The digest of a file; of a picture or recording with its name, since its folder labels it."""
-    content = digest_of_file(source)
-    return digest_of([content, _name(upload)]) if medium_of_file(source) else content
-
-
 def judge(
-    stage: Stage,
-    message: Message,
-    project: str,
-    upload: UploadedObject,
-    source: Path,
-    demands: Demands,
-    parts: Parts,
+    stage: Stage, message: Message, file: UploadedFile, demands: Demands, parts: Parts
 ) -> Judged:
     """The typed part of a file beside the dataset's `parts`, made once for equal bytes.
 
     Raises SchemaConflictError if the other parts disagree among themselves.
     """
-    expected = demands.expected
-    content = content_of(source, upload)
-    others = other_parts(parts, upload.key, content)
+    expected, content = demands.expected, file.content
+    others = other_parts(parts, file.key, content)
     origin = {
-        "key": upload.key,
-        "version_id": upload.version_id,
-        "sequencer": upload.sequencer,
-        "uploaded": expected.uploaded.isoformat(),
+        "key": file.key,
+        "version_id": file.upload.version_id,
+        "sequencer": file.upload.sequencer,
+        "uploaded": file.uploaded.isoformat(),
         "judged_at": expected.now.isoformat(),
     }
-    there = parts.get(upload.key)
+    there = parts.get(file.key)
     if there and there["judged"] == judgement(stage, there, content, demands, others):
         taken = {**there, **origin}
         return Judged(taken, demands, beside(taken, demands, others))
@@ -125,7 +154,6 @@ def judge(
     declared = (read_as_declared(schema_of_part(stage, p), expected.declaration) for p in others)
     known = unify(declared) if others else None
     before = together(observed_of_part(stage, part) for part in others)
-    keyed = sorted({str(part["part"]) for part in others} if expected.declaration.keys else ())
     inputs = {
         "content": content,
         "known": digest_of(known.to_plain()) if known else None,
@@ -134,54 +162,70 @@ def judge(
         "expected": digest_of(expected.identity),
         "limits": asdict(limits(stage)),
         "quarantines": digest_of(quarantines) if quarantines else None,
-        "others": keyed,
+        "others": sorted(
+            {str(part["part"]) for part in others} if expected.declaration.keys else ()
+        ),
     }
 
     def work(derivation: Derivation) -> Outcome:
-        rows, refused = source.with_name("rows.parquet"), source.with_name("refused.parquet")
-        try:
-            made = ingest(
-                source,
-                _name(upload),
-                rows,
-                known=known,
-                before=before,
-                required=demands.required,
-                expected=expected,
-                destination_quarantine=refused,
-                limits=limits(stage),
-                origin=SourceObject(upload.key, upload.version_id, content),
-                others=[fetch_part(stage, part, source.parent) for part in keyed],
-                find=lambda repaired: find_quarantined(stage, others, repaired, source.parent),
-            )
-        except UploadRefusedError as error:
-            return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
-        stage.lake.store(rows, part_key(derivation.key))
-        write_part_records(stage, derivation.key, made)
-        if made.quarantined_rows:
-            stage.lake.store(refused, part_quarantine_key(derivation.key))
-            stage.lake.store(refused.with_suffix(".csv"), part_repairable_key(derivation.key))
-        if made.repair:
-            became = json.dumps(made.repair.to_plain()).encode()
-            stage.lake.write(part_replay_key(derivation.key), became)
-        return Outcome(
-            facts=(),
-            output={
-                "part": derivation.key,
-                "digest": digest_of([content, made.reading]),
-                "rows": made.rows,
-                "quarantined_rows": made.quarantined_rows,
-                **({"repairs": replayed(made.repair)} if made.repair else {}),
-            },
-        )
+        return _make(stage, file, demands, derivation, known, before, others)
 
     # Equal bytes under another key are taken there: they become one part, under both keys.
-    made = stage.derive(message, project, inputs, work, patience=PATIENCE_SECONDS)
+    made = stage.derive(message, file.project, inputs, work, patience=PATIENCE_SECONDS)
     if "refused" in made:
         return Judged(made, demands, frozenset())
     part = {**made, **origin, "content": content}
     part["judged"] = judgement(stage, part, content, demands, others)
     return Judged(part, demands, beside(part, demands, others))
+
+
+def _make(
+    stage: Stage,
+    file: UploadedFile,
+    demands: Demands,
+    derivation: Derivation,
+    known: Schema | None,
+    before: Observed | None,
+    others: Sequence[Part],
+) -> Outcome:
+    """Ingest a file held against what is `known` of the other parts, and store what it became."""
+    source = file.source
+    rows, refused = source.with_name("rows.parquet"), source.with_name("refused.parquet")
+    try:
+        made = ingest(
+            source,
+            file.name,
+            rows,
+            known=known,
+            before=before,
+            required=demands.required,
+            expected=demands.expected,
+            destination_quarantine=refused,
+            limits=limits(stage),
+            origin=SourceObject(file.key, file.upload.version_id, file.content),
+            others=[fetch_part(stage, p, source.parent) for p in derivation.inputs["others"]],
+            find=lambda repaired: find_quarantined(stage, others, repaired, source.parent),
+        )
+    except UploadRefusedError as error:
+        return Outcome((), {"refused": [reason.to_plain() for reason in error.reasons]})
+    stage.lake.store(rows, part_key(derivation.key))
+    write_part_records(stage, derivation.key, made)
+    if made.quarantined_rows:
+        stage.lake.store(refused, part_quarantine_key(derivation.key))
+        stage.lake.store(refused.with_suffix(".csv"), part_repairable_key(derivation.key))
+    if made.repair:
+        became = json.dumps(made.repair.to_plain()).encode()
+        stage.lake.write(part_replay_key(derivation.key), became)
+    return Outcome(
+        facts=(),
+        output={
+            "part": derivation.key,
+            "digest": digest_of([file.content, made.reading]),
+            "rows": made.rows,
+            "quarantined_rows": made.quarantined_rows,
+            **({"repairs": replayed(made.repair)} if made.repair else {}),
+        },
+    )
 
 
 def still_holds(
@@ -299,7 +343,3 @@ def fetch_part(stage: Stage, part: str, directory: Path) -> Path:
 def limits(stage: Stage) -> Limits:
     """How large an upload may be in this deployment."""
     return Limits.from_setting(stage.settings.environment.get("UPLOAD_LIMITS", ""))
-
-
-def _name(upload: UploadedObject) -> str:
-    return upload.key.split("/", 3)[-1]

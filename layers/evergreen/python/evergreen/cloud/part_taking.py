@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from evergreen.cloud.lake import UploadNotFetchedError, fetch_upload
+from evergreen.cloud.lake import UploadNotFetchedError
 from evergreen.cloud.part_judging import (
     PATIENCE_SECONDS,
     Demands,
     Judged,
     Parts,
+    UploadedFile,
     beside,
     demands_of,
+    fetched,
     judge,
     judgement,
-    limits,
     other_parts,
     still_holds,
 )
@@ -42,21 +41,15 @@ class PartRefusedError(Exception):
 
 
 def take_part(
-    stage: Stage,
-    message: Message,
-    place: tuple[str, str],
-    upload: UploadedObject,
-    source: Path,
-    times: tuple[datetime, datetime],
+    stage: Stage, message: Message, file: UploadedFile, at: datetime
 ) -> tuple[Parts, DatasetVersion]:
-    """The parts that are other ones by a file, and the version of the dataset with them.
-
-    `place`: the project and its dataset; `times`: when the file is judged, and when it came.
+    """The parts that are other ones by a file that is judged `at` a time, and the new version.
 
     What it was judged by may change meanwhile: the keys of other parts, the rows in quarantine, the
     declaration. Then it is judged anew. Other parts change with it where only all together can have
     the types that are declared now. Raises PartRefusedError; ContendedError if there is no end.
     """
+    place = (file.project, file.dataset)
     began = time.monotonic()
     judged: Judged | None = None
     together = False
@@ -64,20 +57,20 @@ def take_part(
         version = stage.catalogue.dataset(*place)
         parts = version.parts if version else {}
         # A waiver that has ended does not hold again for a message that comes late.
-        moment = max(times[0], judged_at(parts[upload.key])) if upload.key in parts else times[0]
-        demands = demands_of(stage, *place, moment, times[1])
+        moment = max(at, judged_at(parts[file.key])) if file.key in parts else at
+        demands = demands_of(stage, place, moment, file.uploaded)
         try:
-            judged = _judged(stage, message, place[0], upload, source, demands, parts, judged)
-            taken = {upload.key: judged.part}
-            if version and _adds_nothing(judged.part) and upload.key not in parts:
+            judged = _judged(stage, message, file, demands, parts, judged)
+            taken = {file.key: judged.part}
+            if version and _adds_nothing(judged.part) and file.key not in parts:
                 return taken, version
             if together:
                 taken |= _others_anew(stage, message, place, moment, {**parts, **taken})
-            agree = _agreement(stage, judged, upload.key, parts, together=together)
+            agree = _agreement(stage, judged, file.key, parts, together=together)
             version = stage.catalogue.put_parts(*place, taken, agree)
         except RecordTooLargeError as error:
             said = (
-                f"dataset '{place[1]}' has {len(parts):,} files, and its record holds no more; "
+                f"dataset '{file.dataset}' has {len(parts):,} files, and its record holds no more; "
                 "upload fewer and larger ones, or begin another dataset"
             )
             raise PartRefusedError([Reason("too_many_parts", said).to_plain()]) from error
@@ -91,7 +84,7 @@ def take_part(
                 raise PartRefusedError([reason.to_plain()]) from error
             together = True
             continue
-        if demands_of(stage, *place, moment, times[1]).identity == demands.identity:
+        if demands_of(stage, place, moment, file.uploaded).identity == demands.identity:
             return {key: version.parts[key] for key in taken if key in version.parts}, version
 
 
@@ -106,7 +99,7 @@ def stale_parts(
     newest = sorted(parts, key=lambda key: str(parts[key]["uploaded"]), reverse=True)
     for key in sorted(newest, key=lambda key: "repairs" in parts[key]):
         part = parts[key]
-        demands = demands_of(stage, *place, moment, uploaded_at(part))
+        demands = demands_of(stage, place, moment, uploaded_at(part))
         others = other_parts(parts, key, part["content"])
         now = judgement(stage, part, part["content"], demands, others)
         if part["judged"] != now:
@@ -132,19 +125,17 @@ def uploaded_at(part: Part) -> datetime:
 def _judged(
     stage: Stage,
     message: Message,
-    project: str,
-    upload: UploadedObject,
-    source: Path,
+    file: UploadedFile,
     demands: Demands,
     parts: Parts,
-    before: Judged | None,
+    before: Judged | None = None,
 ) -> Judged:
     """What the file is now: what it was `before` if nothing speaks against that."""
     if before:
-        others = other_parts(parts, upload.key, before.part["content"])
-        if still_holds(stage, before, demands, others, source.parent):
+        others = other_parts(parts, file.key, file.content)
+        if still_holds(stage, before, demands, others, file.source.parent):
             return replace(before, beside=beside(before.part, demands, others))
-    judged = judge(stage, message, project, upload, source, demands, parts)
+    judged = judge(stage, message, file, demands, parts)
     if "refused" in judged.part:
         raise PartRefusedError(judged.part["refused"])
     return judged
@@ -160,15 +151,12 @@ def _others_anew(
     anew: dict[str, Part] = {}
     for key, _ in stale_parts(stage, place, moment, parts):
         uploaded = uploaded_at(parts[key])
-        upload = source_of(stage, parts[key])
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                source = fetch_upload(upload, Path(directory, "source"), limits(stage).upload_bytes)
-                demands = demands_of(stage, *place, moment, uploaded)
-                judged = _judged(stage, message, place[0], upload, source, demands, parts, None)
-            except (PartRefusedError, UploadNotFetchedError):
-                continue
-        parts[key] = anew[key] = judged.part
+        try:
+            with fetched(stage, place, source_of(stage, parts[key]), uploaded) as file:
+                demands = demands_of(stage, place, moment, uploaded)
+                parts[key] = anew[key] = _judged(stage, message, file, demands, parts).part
+        except (PartRefusedError, UploadNotFetchedError):
+            continue
     return anew
 
 

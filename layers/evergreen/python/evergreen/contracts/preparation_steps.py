@@ -218,8 +218,8 @@ class Fill(Section):
 class Bounds(Section):
     """Least and greatest value that a column keeps; what is beyond becomes the bound."""
 
-    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    min: float | None = None
+    max: float | None = None
 
     @model_validator(mode="after")
     def _has_one(self) -> Bounds:

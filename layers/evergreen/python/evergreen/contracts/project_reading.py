@@ -14,6 +14,8 @@ from evergreen.contracts.project_file import ProjectFile
 MAXIMUM_BYTES = 262_144
 MAXIMUM_KEYS = 10_000
 """Of one mapping."""
+MOST_PROBLEMS = 50
+"""What the owner of a file reads, and what one event carries."""
 
 _OWN = {
     "tag:yaml.org,2002:bool": (r"(?:true|false)$", "tf"),
@@ -56,11 +58,13 @@ for _tag, (_form, _first) in _OWN.items():
 
 
 class ProjectFileRefusedError(ValueError):
-    """A project file is not valid; `problems` has one located sentence each."""
+    """A project file is not valid; `problems` has one located sentence each, so many at most."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+        more = len(problems) - MOST_PROBLEMS
+        rest = (f"and {more:,} more problems",) if more > 0 else ()
+        self.problems = (*problems[:MOST_PROBLEMS], *rest)
+        super().__init__("; ".join(self.problems))
 
 
 def read_project_file(content: bytes, project: str) -> ProjectFile:

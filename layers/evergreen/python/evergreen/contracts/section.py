@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 
-STRICT = ConfigDict(extra="forbid", frozen=True)
+STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 """Unknown keys are mistakes and are refused."""
 
 WITHIN = "within"

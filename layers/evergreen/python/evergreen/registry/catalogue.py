@@ -32,16 +32,11 @@ def _agreed(before: Mapping[str, Part], after: Mapping[str, Part]) -> None:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A dataset at one moment: its version, and the digests of its parts by uploaded key."""
+    """A dataset at one moment: its version, and its parts by uploaded key."""
 
     dataset: str
     version: str
     parts: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """The distinct parts, sorted."""
-        return tuple(sorted(self.distinct))
 
     @property
     def distinct(self) -> Mapping[str, Mapping[str, Any]]:
@@ -181,7 +176,9 @@ class Catalogue:
         """The record of each version that a dataset has had, the newest first."""
         prefix = f"DATASETVERSION#{dataset}#"
         found = [record.body for record in self.table.query(project_pk(project), prefix)]
-        return sorted(found, key=lambda body: str(body.get("at", "")), reverse=True)
+        # A profile may be known a moment before the version that it is of is recorded.
+        recorded = [body for body in found if "at" in body]
+        return sorted(recorded, key=lambda body: str(body["at"]), reverse=True)
 
     # ---- models
 

@@ -211,11 +211,6 @@ def model_reference_key(model: str, digest: str) -> str:
     return f"models/{model}/references/{digest}.parquet"
 
 
-def captures_prefix(project: str) -> str:
-    """Lake prefix of a project's captures."""
-    return f"captures/{project}/"
-
-
 def capture_key(project: str, batch: str) -> str:
     """Lake key of one batch of captured predictions."""
     return f"captures/{project}/{batch}.parquet"

@@ -30,6 +30,7 @@ __all__ = ["PredictRequest", "RequestInvalidError", "read_request"]
 
 MAXIMUM_ROWS = 1000
 MAXIMUM_BYTES = 6 * 1024 * 1024
+LONGEST_ID = 200
 MAXIMUM_SHOWN = 80
 """Characters of a column's name that an error repeats."""
 
@@ -166,12 +167,15 @@ def _ids(given: Any, rows: int) -> tuple[str, ...] | None:
         raise RequestInvalidError("ids", "a list of texts that are not empty is needed")
     if len(given) != rows:
         raise RequestInvalidError("ids", f"{len(given)} ids for {rows} rows")
-    if len(set(given)) != len(given):
-        raise RequestInvalidError("ids", "an id occurs twice")
-    if max(map(len, given)) > 200:  # noqa: PLR2004
-        raise RequestInvalidError("ids", "an id is longer than 200 characters")
+    seen: set[str] = set()
     for place, name in enumerate(given):
-        check_characters(name, f"ids[{place}]")
+        field = f"ids[{place}]"
+        if name in seen:
+            raise RequestInvalidError(field, "occurs twice")
+        if len(name) > LONGEST_ID:
+            raise RequestInvalidError(field, f"is longer than {LONGEST_ID} characters")
+        check_characters(name, field)
+        seen.add(name)
     return tuple(given)
 
 
@@ -181,7 +185,7 @@ def _row(given: Any, path: str, names: _Names) -> _Row:
     row = _Row()
     known = {**names.columns, **names.read}
     media = media_of(known)
-    for name, value in _flat(given, {**known, **names.given}):
+    for name, value in _by_column(given, {**known, **names.given}, path).items():
         field = f"{path}.{name}"
         read = names.read.get(name)
         if read:
@@ -219,6 +223,16 @@ def check_length(values: Mapping[str, Any], path: str) -> None:
     """Refuse a row whose texts do not fit one capture message."""
     if sum(len(value) for value in values.values() if isinstance(value, str)) > MAXIMUM_TEXT:
         raise RequestInvalidError(path, f"its texts have more than {MAXIMUM_TEXT:,} characters")
+
+
+def _by_column(given: Mapping[str, Any], columns: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The values of a row; a column that stands there in two ways may mean either value."""
+    values: dict[str, Any] = {}
+    for name, value in _flat(given, columns):
+        if name in values:
+            raise RequestInvalidError(f"{path}.{_shown(name)}", "occurs twice")
+        values[name] = value
+    return values
 
 
 def _flat(given: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
