@@ -90,6 +90,7 @@ def test_a_packed_table_is_read_as_the_table(
         (member("pipe", external_attr=stat.S_IFIFO << 16), "odd_member", "is a link"),
         (member("t.csv", compress_type=zipfile.ZIP_LZMA), "odd_member", "packed in a way"),
     ],
+    ids=lambda value: "file" if isinstance(value, bytes) else None,
 )
 def test_what_cannot_be_unpacked_safely_is_refused(
     uploader: Uploader, content: bytes, code: str, said: str
