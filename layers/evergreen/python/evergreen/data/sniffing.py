@@ -60,7 +60,7 @@ FOREIGN_FORMATS = (
     (b"MZ", "a program"),
 )
 TAR_PLACE, TAR_MAGIC = 257, b"ustar"
-_ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d]|$)")
+_ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d]|-\d|(null|true|false)\s*([,\]]|$)|$)")
 _OBJECT = re.compile(r"\s*\{\s*([\"}]|$)")
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|[a-z]+[\s>])", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
