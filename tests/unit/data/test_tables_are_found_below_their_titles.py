@@ -36,6 +36,19 @@ def test_a_declared_delimiter_divides(uploader: Uploader) -> None:
     assert uploader.rows() == [(1.5, "x, y"), (2.5, "z, w")]
 
 
+@pytest.mark.parametrize("declared", ["sep=\t\n", '"sep=\t"\r\n', "sep=\t \n"])
+def test_a_declared_tab_divides(uploader: Uploader, declared: str) -> None:
+    part = uploader.take(declared + "a\tb,c\n1\t2,5\n3\t4,6\n")
+    assert part.schema.names == ("a", "b,c")
+    assert uploader.rows() == [(1, "2,5"), (3, "4,6")]
+
+
+@pytest.mark.parametrize("declared", ["sep=\r\n", 'sep="\n', "sep= \n"])
+def test_what_cannot_divide_is_not_declared(uploader: Uploader, declared: str) -> None:
+    uploader.take(declared + "a,b\n1,2\n")
+    assert uploader.rows() == [(1, 2)]
+
+
 def test_a_comment_may_hold_the_names(uploader: Uploader) -> None:
     part = uploader.take("# by me\n#id,name\n1,x\n2,y\n")
     assert (part.schema.names, part.rows) == (("#id", "name"), 2)

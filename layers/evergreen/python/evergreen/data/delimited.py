@@ -56,7 +56,7 @@ FEWEST_UNDIVIDED = 5
 
 SHOWN_TITLES = 3
 COMMENT = "#"
-_DECLARED = re.compile(r'"?sep=(?P<mark>.)"?', re.IGNORECASE)
+_DECLARED = re.compile(r'\s*"?sep=(?P<mark>[^ \r\n"])"?\s*', re.IGNORECASE)
 """With this first line, a spreadsheet is told the delimiter."""
 
 
@@ -161,7 +161,7 @@ def divide(lines: Sequence[str]) -> Division:
     with '#', and titles.
     """
     start = _next_filled(lines, 0)
-    declared = _DECLARED.fullmatch(lines[start].strip())
+    declared = _DECLARED.fullmatch(lines[start])
     if declared and start + 1 < len(lines):
         return _divided(lines, _next_filled(lines, start + 1), (declared["mark"],), start)
     below = next(
