@@ -112,6 +112,32 @@ def test_headers_of_files_that_were_joined_are_bad_rows(uploader: Uploader) -> N
     assert uploader.codes() == [(11, ["repeated_header"]), (21, ["repeated_header"])]
 
 
+@pytest.mark.parametrize("header", [",a,b", "a,,b", "a,NA,b", ' , a ,"b"'])
+def test_a_header_with_a_nameless_column_is_found_again(uploader: Uploader, header: str) -> None:
+    rows = "".join(f"k{i},x,y\n" for i in range(9))
+    part = uploader.take(f"{header}\n{rows}" * 2)
+    assert (part.rows, uploader.codes()) == (18, [(11, ["repeated_header"])])
+    ((_, raw, _),) = uploader.bad_rows()
+    assert raw == header
+
+
+def test_a_row_that_leaves_out_what_the_header_names_is_none(uploader: Uploader) -> None:
+    part = uploader.take(",a,b\n7,a,b\n,a,\n,a,x\n8,c,d\n")
+    assert (part.rows, part.quarantined_rows) == (4, 0)
+
+
+def test_a_header_that_says_missing_everywhere_repeats_in_no_row(uploader: Uploader) -> None:
+    part = uploader.take("NA,NULL\nx,2\n,\ny,4\n")
+    assert (part.schema.names, part.rows) == (("NA", "NULL"), 3)
+
+
+@pytest.mark.parametrize("header", [",first,2019", "first, second,2019", "NA,first,2019"])
+def test_such_headers_are_found_in_large_files_too(uploader: Uploader, header: str) -> None:
+    piece = f"{header}\n" + "a,some words,5\n" * 400_000
+    part = uploader.take(piece * 2)
+    assert (part.rows, uploader.codes()) == (800_000, [(400_002, ["repeated_header"])])
+
+
 def test_headers_are_found_in_large_files_of_texts_too(uploader: Uploader) -> None:
     piece = "first,2019\n" + "some words,5\n" * 400_000
     part = uploader.take(piece * 2)

@@ -316,6 +316,7 @@ def delimited(
     readable = _readable(path, name, shape, limits, scratch, quotes)
     line = skipped + 1
     has_header = division.has_names
+    header = tuple(each.strip() for each in first) if has_header else ()
     if has_header:
         names, warnings = column_names(first, name, line, limits)
     else:
@@ -336,6 +337,7 @@ def delimited(
         escape=division.escape,
         rejected=readable.rejected,
         limits=limits,
+        header=header,
     )
 
 
