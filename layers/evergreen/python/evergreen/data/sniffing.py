@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -194,13 +194,11 @@ def _collection(upload: Upload, collection: Collection) -> ParquetFile:
     return replace(made, loose=made.loose | loose)
 
 
-def _workbook(upload: Upload, errors: int) -> ParquetFile:
+def _workbook(upload: Upload, errors: Mapping[str, int]) -> ParquetFile:
     with upload.records("row") as records:
         said = workbook.read_workbook(
-            upload.path, upload.name, records, upload.scratch, upload.limits
+            upload.path, upload.name, records, upload.scratch, upload.limits, errors
         )
-        if errors:
-            said += (f"{errors:,} cells hold errors such as #DIV/0! and are missing values",)
         return records.as_parquet(upload.connection, said)
 
 
