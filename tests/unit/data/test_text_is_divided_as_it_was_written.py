@@ -234,6 +234,13 @@ def test_paragraphs_are_one_document_whatever_ends_their_lines(uploader: Uploade
         assert uploader.take(text).rows == 1
 
 
+def test_a_header_that_is_no_text_is_refused_and_its_names_are_not_made_up(
+    uploader: Uploader,
+) -> None:
+    (reason,) = uploader.refused(b"a,b\xe9,\xc3\xa9t\xc3\xa9\n1,2,3\n4,5,6\n")
+    assert (reason.code, reason.line) == ("undecodable", 1)
+
+
 def test_a_byte_that_is_no_text_is_told_in_a_document_too(uploader: Uploader) -> None:
     good = "Zoé a dit à Léa que l'été était passé.\n\n".encode() * 9
     reasons = uploader.refused(good + b"Et l'hiver \xe9tait venu, sans neige.\n\n" + good)

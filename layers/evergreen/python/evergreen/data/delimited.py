@@ -69,8 +69,8 @@ class Head:
 
     @staticmethod
     def of(path: Path) -> Head:
-        """The beginning of a file in UTF-8."""
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        """The beginning of a file in UTF-8; bytes that are not are kept as surrogates."""
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             return Head(file.read(HEAD_BYTES), not file.read(1))
 
     def lines(self, name: str, limits: Limits) -> list[str]:

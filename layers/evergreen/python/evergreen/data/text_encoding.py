@@ -229,6 +229,15 @@ def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
     return UploadRefusedError([Reason("undecodable", message, line=line)])
 
 
+def is_utf8(text: str) -> bool:
+    r"""Whether a text was UTF-8: bytes that were not are surrogates in it.
+
+    >>> is_utf8("é"), is_utf8(b"\xe9".decode("utf-8", "surrogateescape"))
+    (True, False)
+    """
+    return text.isascii() or not _BROKEN.search(text)
+
+
 def lines_of(text: str) -> list[str]:
     r"""The lines of a text with their ends, divided as the engine and CSV divide them.
 
