@@ -24,6 +24,13 @@ TOO_LONG = "LINE SIZE OVER MAXIMUM"
 MOST_REJECTED = 100_000
 """Bad rows that are held; a file with more is refused whole, whatever its size."""
 
+MOST_REJECTED_CELLS = 4_000_000
+"""Values that bad rows may have together, of those with one for each column.
+
+Short ones take 150 bytes each, 600 MB together. A file with more is refused whole; a table of at
+most 40 columns never has so many.
+"""
+
 MOST_GUARDED = 200
 """Of tables with more columns, a longer query takes more time to plan than it saves."""
 
