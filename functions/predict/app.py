@@ -44,9 +44,17 @@ class Served:
     signature: Signature
     graph: ServingGraph
 
-    @cached_property
+    @property
     def engine(self) -> "StepEngine":
-        """What does the model's steps: started, and its library imported, when first needed."""
+        """What does the model's steps: a new one after a fault that broke the last."""
+        if self._engine.is_broken:
+            logger.warning("engine started anew", model=self.model)
+            del self.__dict__["_engine"]
+        return self._engine
+
+    @cached_property
+    def _engine(self) -> "StepEngine":
+        """Started, and its library imported, when first needed."""
         from evergreen.serving.completion import recipe_of
         from evergreen.serving.step_engine import StepEngine
 

@@ -218,6 +218,33 @@ def test_a_line_of_a_manifest_that_names_no_file_is_a_bad_row(
 
 
 @pytest.mark.parametrize(
+    ("line", "held", "said"),
+    [
+        (b"3.png,caf\xe9", "3.png", "'3.png' is in line 5 of 'm.csv', which is not UTF-8 text"),
+        (b"3\xe9.png,a", "3\ufffd.png,a", "in 'm.csv', line 5 is not UTF-8 text"),
+    ],
+)
+def test_a_line_of_a_manifest_that_is_no_text_labels_nothing(
+    uploader: Uploader, line: bytes, held: str, said: str
+) -> None:
+    files: dict[str, str | bytes] = {f"{i}.png": picture() for i in range(30)}
+    lines = [f"{i}.png,café {i}".encode() for i in range(30)]
+    lines[3] = line
+    made = uploader.take(packed(files | {"m.csv": b"file,label\n" + b"\n".join(lines)}))
+    assert made.quarantined_rows == 1
+    assert reasons_by_file(uploader) == {held: [said]}
+    labels = [label for (label,) in rows(uploader, "label") if label]
+    assert labels == [f"café {i}" for i in range(30) if i != 3]
+
+
+def test_a_manifest_whose_header_is_no_text_is_refused_with_its_line(uploader: Uploader) -> None:
+    content = "\n\nfile,caf?,é\n1.png,é,é\n".encode().replace(b"?", b"\xe9")
+    (reason,) = uploader.refused(packed({"1.png": picture(), "m.csv": content}))
+    assert (reason.code, reason.line) == ("undecodable", 3)
+    assert r"the name of column 2 is not UTF-8 text: 'caf\udce9'" in reason.message
+
+
+@pytest.mark.parametrize(
     "manifest",
     [
         'file,z\n{i}.png,"say ""hi"", {i}"\n',

@@ -138,6 +138,19 @@ def test_good_and_bad_rows_are_all_rows(
     assert part.rows == len(padding) + len(rows) - bad
 
 
+def test_more_values_of_bad_rows_than_can_be_kept_refuse_the_file(
+    uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evergreen.data.ingestion.MOST_REJECTED_CELLS", 6)
+    declared = {"columns": {"x": {"type": "number"}}}
+    two = GOOD + "200,low,a\n201,high,a\n"
+    assert uploader.take(two + "202\n", declared=declared).quarantined_rows == 3
+    reasons = uploader.refused(two + "202,top,a\n", declared=declared)
+    assert [reason.code for reason in reasons] == ["too_many_bad_rows", *["not_number"] * 3]
+    assert "3 bad rows of 3 values, together more than the 6 that can be kept" in reasons[0].message
+    assert reasons[0].message.endswith("or divide the file")
+
+
 def test_more_bad_rows_than_can_be_kept_refuse_the_file(
     uploader: Uploader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,19 @@ def test_a_bad_record_of_an_array_is_quarantined_with_its_number(uploader: Uploa
     assert reasons[0]["message"].startswith("record 5: NaN")
 
 
+@pytest.mark.parametrize("first", ["null", "true", "false", "-1", "[null]", " null "])
+def test_an_array_is_known_whatever_its_first_element_is(uploader: Uploader, first: str) -> None:
+    records = ", ".join(f'{{"n": {i}}}' for i in range(9))
+    part = uploader.take(f"[{first}, {records}]")
+    assert (part.rows, uploader.codes()) == (9, [(1, ["not_a_record"])])
+
+
+@pytest.mark.parametrize("name", ["[-]", "[nullable]", "[true_label]", "[x]"])
+def test_names_in_brackets_are_no_array(uploader: Uploader, name: str) -> None:
+    part = uploader.take(f"{name},b\n1,2\n")
+    assert part.schema.names == (name, "b")
+
+
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [

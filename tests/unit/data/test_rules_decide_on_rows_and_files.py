@@ -159,6 +159,55 @@ def test_a_bad_row_does_not_take_the_key_from_a_good_one(uploader: Uploader) -> 
     assert uploader.codes() == [(2, ["range", "unique"])]
 
 
+TWO_KEYS: dict[str, Any] = {"constraints": [{"unique": "a"}, {"unique": "b"}], "most_bad_rows": 1}
+
+
+def test_a_row_that_is_held_back_holds_back_no_other(uploader: Uploader) -> None:
+    part = uploader.take("a,b\n1,1\n2,1\n2,3\n", declared=TWO_KEYS)
+    assert (part.rows, uploader.rows()) == (2, [(1, 1), (2, 3)])
+    assert uploader.codes() == [(3, ["unique", "unique"])]
+
+
+FEW = st.one_of(st.none(), st.integers(0, 5))
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(st.tuples(FEW, FEW, st.integers(0, 5)), min_size=6, max_size=14),
+    taken=st.lists(st.tuples(FEW, FEW), max_size=2),
+)
+def test_of_rows_with_several_keys_those_stay_that_repeat_none_that_stays(
+    uploader: Uploader,
+    rows: list[tuple[int | None, int | None, int]],
+    taken: list[tuple[int | None, int | None]],
+) -> None:
+    stays: list[tuple[int | None, int | None, int]] = [(99, 99, 1)]
+    for row in rows:
+        beside = [*taken, *(each[:2] for each in stays)]
+        repeats = any(row[n] is not None and row[n] == other[n] for other in beside for n in (0, 1))
+        if row[2] and not repeats:
+            stays.append(row)
+    others = [
+        write_parquet(
+            uploader.directory / "other.parquet",
+            "SELECT a::BIGINT AS a, b::BIGINT AS b FROM (VALUES (NULL, NULL)"
+            + "".join(
+                f", ({'NULL' if a is None else a}, {'NULL' if b is None else b})" for a, b in taken
+            )
+            + ") AS other(a, b)",
+        )
+    ]
+    text = "".join(f"{'' if a is None else a},{'' if b is None else b},{c}\n" for a, b, c in rows)
+    uploader.take(
+        "a,b,c\n99,99,1\n" + text,
+        declared={**TWO_KEYS, "constraints": [*TWO_KEYS["constraints"], {"row": "c > 0"}]},
+        others=others,
+    )
+    assert uploader.rows() == stays
+
+
 def test_too_many_rows_that_break_rules_refuse_the_file(uploader: Uploader) -> None:
     declared = {**rule(column="age", range=[0, 30]), "most_bad_rows": 0.1}
     reasons = uploader.refused(GOOD, declared=declared)

@@ -36,6 +36,19 @@ def test_a_declared_delimiter_divides(uploader: Uploader) -> None:
     assert uploader.rows() == [(1.5, "x, y"), (2.5, "z, w")]
 
 
+@pytest.mark.parametrize("declared", ["sep=\t\n", '"sep=\t"\r\n', "sep=\t \n"])
+def test_a_declared_tab_divides(uploader: Uploader, declared: str) -> None:
+    part = uploader.take(declared + "a\tb,c\n1\t2,5\n3\t4,6\n")
+    assert part.schema.names == ("a", "b,c")
+    assert uploader.rows() == [(1, "2,5"), (3, "4,6")]
+
+
+@pytest.mark.parametrize("declared", ["sep=\r\n", 'sep="\n', "sep= \n"])
+def test_what_cannot_divide_is_not_declared(uploader: Uploader, declared: str) -> None:
+    uploader.take(declared + "a,b\n1,2\n")
+    assert uploader.rows() == [(1, 2)]
+
+
 def test_a_comment_may_hold_the_names(uploader: Uploader) -> None:
     part = uploader.take("# by me\n#id,name\n1,x\n2,y\n")
     assert (part.schema.names, part.rows) == (("#id", "name"), 2)
@@ -97,6 +110,32 @@ def test_headers_of_files_that_were_joined_are_bad_rows(uploader: Uploader) -> N
     assert types(part) == {"id": "integer", "r": "number", "name": "text"}
     assert part.rows == 27
     assert uploader.codes() == [(11, ["repeated_header"]), (21, ["repeated_header"])]
+
+
+@pytest.mark.parametrize("header", [",a,b", "a,,b", "a,NA,b", ' , a ,"b"'])
+def test_a_header_with_a_nameless_column_is_found_again(uploader: Uploader, header: str) -> None:
+    rows = "".join(f"k{i},x,y\n" for i in range(9))
+    part = uploader.take(f"{header}\n{rows}" * 2)
+    assert (part.rows, uploader.codes()) == (18, [(11, ["repeated_header"])])
+    ((_, raw, _),) = uploader.bad_rows()
+    assert raw == header
+
+
+def test_a_row_that_leaves_out_what_the_header_names_is_none(uploader: Uploader) -> None:
+    part = uploader.take(",a,b\n7,a,b\n,a,\n,a,x\n8,c,d\n")
+    assert (part.rows, part.quarantined_rows) == (4, 0)
+
+
+def test_a_header_that_says_missing_everywhere_repeats_in_no_row(uploader: Uploader) -> None:
+    part = uploader.take("NA,NULL\nx,2\n,\ny,4\n")
+    assert (part.schema.names, part.rows) == (("NA", "NULL"), 3)
+
+
+@pytest.mark.parametrize("header", [",first,2019", "first, second,2019", "NA,first,2019"])
+def test_such_headers_are_found_in_large_files_too(uploader: Uploader, header: str) -> None:
+    piece = f"{header}\n" + "a,some words,5\n" * 400_000
+    part = uploader.take(piece * 2)
+    assert (part.rows, uploader.codes()) == (800_000, [(400_002, ["repeated_header"])])
 
 
 def test_headers_are_found_in_large_files_of_texts_too(uploader: Uploader) -> None:

@@ -1,9 +1,11 @@
 """Header lines, quotes and encodings are found in delimited text; running text is documents."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from evergreen.data.text_encoding import CHUNK, as_utf8, form_of
 from tests.unit.data.uploads import Uploader, types
 
 # ---- header --------------------------------------------------------------------------------------
@@ -105,6 +107,29 @@ def test_lines_of_utf8_in_a_windows_file_are_not_garbled(uploader: Uploader) -> 
     assert any("two encodings" in warning for warning in part.warnings)
 
 
+@pytest.mark.parametrize(("letter", "before"), [("é", 1), ("€", 1), ("€", 2), ("😀", 1), ("😀", 3)])
+def test_no_letter_is_cut_where_a_long_line_of_two_encodings_is(
+    tmp_path: Path, letter: str, before: int
+) -> None:
+    source = tmp_path / "source"
+    windows = "é\n".encode("cp1252") * 9
+    source.write_bytes(windows + b"x" * (CHUNK - before) + f"{letter}x\n".encode())
+    form = form_of(source, "x.csv")
+    assert form.mixed
+    text = as_utf8(source, form, tmp_path / "copy", "x.csv").read_text("utf-8")
+    assert text == "é\n" * 9 + "x" * (CHUNK - before) + f"{letter}x\n"
+
+
+def test_a_line_end_on_the_cut_of_a_long_line_stays_one(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes("é\n€\n".encode("cp1252") + b"x" * (CHUNK - 1) + "\r\né\n".encode())
+    form = form_of(source, "x.csv")
+    assert form.mixed
+    assert form.mixed_line_ends
+    written = as_utf8(source, form, tmp_path / "copy", "x.csv").read_bytes()
+    assert written == "é\n€\n".encode() + b"x" * (CHUNK - 1) + "\né\n".encode()
+
+
 def test_utf_32_is_read_by_its_mark(uploader: Uploader) -> None:
     uploader.take("name,n\nZoé,7\n".encode("utf-32"))
     assert uploader.rows() == [("Zoé", 7)]
@@ -118,6 +143,14 @@ def test_a_table_for_weka_is_named(uploader: Uploader) -> None:
 def test_a_nul_is_refused_with_its_line_even_late_in_the_file(uploader: Uploader) -> None:
     (reason,) = uploader.refused(b"a,b\n" + b"1,2\n" * 300_000 + b"\x00\n")
     assert (reason.code, reason.line) == ("nul_character", 300_002)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_nul_is_refused_with_its_line_in_every_encoding(
+    uploader: Uploader, encoding: str
+) -> None:
+    (reason,) = uploader.refused("id,v\r\n1,x\r\n2,y\x00z\r\n3,w\r\n".encode(encoding))
+    assert (reason.code, reason.line) == ("nul_character", 3)
 
 
 # ---- running text --------------------------------------------------------------------------------
@@ -199,6 +232,13 @@ def test_paragraphs_are_one_document_whatever_ends_their_lines(uploader: Uploade
     for end in ("\n", "\r\n"):
         text = end.join(["This is a sentence of one paragraph.", "", "And this is the other one."])
         assert uploader.take(text).rows == 1
+
+
+def test_a_header_that_is_no_text_is_refused_and_its_names_are_not_made_up(
+    uploader: Uploader,
+) -> None:
+    (reason,) = uploader.refused(b"a,b\xe9,\xc3\xa9t\xc3\xa9\n1,2,3\n4,5,6\n")
+    assert (reason.code, reason.line) == ("undecodable", 1)
 
 
 def test_a_byte_that_is_no_text_is_told_in_a_document_too(uploader: Uploader) -> None:

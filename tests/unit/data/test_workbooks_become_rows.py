@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pytest
 
 from tests.unit.data.uploads import Uploader, types
-from tests.unit.data.workbooks import Formula, Raw, workbook
+from tests.unit.data.workbooks import OFFICE, PACKAGE, Formula, Raw, workbook
 
 ERROR = Raw('<c r="{at}" t="e"><v>#DIV/0!</v></c>')
 
@@ -61,6 +61,27 @@ def test_cells_with_errors_are_missing_and_said(uploader: Uploader) -> None:
     part = uploader.take(workbook([["a", "b"], [ERROR, 1], [2, 2]]))
     assert uploader.rows() == [(None, 1), (2, 2)]
     assert any("1 cells hold errors" in warning for warning in part.warnings)
+
+
+def test_only_errors_of_the_sheet_that_is_read_are_counted(uploader: Uploader) -> None:
+    part = uploader.take(workbook([["a"], [1]], [["b"], [ERROR], [ERROR]]))
+    assert not any("errors" in warning for warning in part.warnings)
+    part = uploader.take(workbook([], [["a", "b"], [1, ERROR], [2, 3]], [["b"], [ERROR]]))
+    assert part.warnings[-1] == "1 cells hold errors such as #DIV/0! and are missing values"
+
+
+@pytest.mark.parametrize("path", ["/xl/worksheets/sheet2.xml", "worksheets/sheet2.xml"])
+def test_a_sheet_is_found_by_its_path_and_not_by_its_place(uploader: Uploader, path: str) -> None:
+    relations = (
+        f'<Relationships xmlns="{PACKAGE}/relationships">'
+        f'<Relationship Id="rId1" Type="{OFFICE}/worksheet" Target="{path}"/>'
+        f'<Relationship Id="rId2" Type="{OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
+        "</Relationships>"
+    )
+    sheets = ([["a"], [ERROR]], [["a", "b"], [1, 2]])
+    part = uploader.take(workbook(*sheets, parts={"xl/_rels/workbook.xml.rels": relations}))
+    assert uploader.rows() == [(1, 2)]
+    assert not any("errors" in warning for warning in part.warnings)
 
 
 def test_a_bad_cell_is_a_bad_row_with_its_row_in_the_sheet(uploader: Uploader) -> None:

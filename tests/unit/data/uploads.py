@@ -34,6 +34,7 @@ class Uploader:
         before: Observed | None = None,
         required: Sequence[str] = (),
         declared: dict[str, Any] | None = None,
+        others: Sequence[Path] = (),
     ) -> IngestedPart:
         source = self.directory / "source"
         source.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -48,6 +49,7 @@ class Uploader:
             required=required,
             expected=Expected(DatasetDeclaration.model_validate(declared or {}), NOW, NOW),
             destination_quarantine=self.quarantine,
+            others=others,
         )
 
     def take_after(

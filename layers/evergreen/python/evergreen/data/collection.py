@@ -171,8 +171,8 @@ class Collection:
     ) -> tuple[str, ...]:
         """Take or reject a file; what was guessed to read it."""
         name = member.filename
-        if name in manifest.ragged:
-            _reject(records, number, name, "ragged_row", manifest.ragged[name])
+        if name in manifest.unfit:
+            _reject(records, number, name, *manifest.unfit[name])
             return ()
         try:
             path = self.archive.unpack(member, self.scratch / "member")

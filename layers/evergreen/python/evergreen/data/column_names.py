@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, UploadRefusedError, printable, shortened
+from evergreen.data.text_encoding import is_utf8
 
 LONGEST_NAME = 200
 LONGEST_NAMES = 200_000
@@ -18,7 +19,8 @@ def column_names(
     """Trimmed names, and what to say of them; a nameless column is called by its place.
 
     `line` is where they stand in the file called `name`. Raises UploadRefusedError if there are
-    too many of them, if one is too long or has a control character, or if two are the same.
+    too many of them, if one is too long, no UTF-8, or has a control character, or if two are the
+    same.
     """
     if len(written) > limits.columns:
         raise limits.refuse("columns", f"'{name}' has {len(written):,} columns", line)
@@ -50,6 +52,9 @@ def _unusable(column: str, place: int, line: int | None) -> list[Reason]:
     if len(column) > LONGEST_NAME:
         message = f"the name of column {place} is longer than {LONGEST_NAME} characters"
         return [Reason("bad_column_name", message, shortened(column), line)]
+    if not is_utf8(column):
+        message = f"the name of column {place} is not UTF-8 text: '{printable(column)}'"
+        return [Reason("undecodable", message, printable(column), line)]
     if any(ord(each) < ord(" ") and each not in "\t\r\n" for each in column):
         message = f"the name of column {place} has control characters: '{printable(column)}'"
         return [Reason("bad_column_name", message, printable(column), line)]

@@ -56,7 +56,7 @@ FEWEST_UNDIVIDED = 5
 
 SHOWN_TITLES = 3
 COMMENT = "#"
-_DECLARED = re.compile(r'"?sep=(?P<mark>.)"?', re.IGNORECASE)
+_DECLARED = re.compile(r'\s*"?sep=(?P<mark>[^ \r\n"])"?\s*', re.IGNORECASE)
 """With this first line, a spreadsheet is told the delimiter."""
 
 
@@ -69,8 +69,8 @@ class Head:
 
     @staticmethod
     def of(path: Path) -> Head:
-        """The beginning of a file in UTF-8."""
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        """The beginning of a file in UTF-8; bytes that are not are kept as surrogates."""
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             return Head(file.read(HEAD_BYTES), not file.read(1))
 
     def lines(self, name: str, limits: Limits) -> list[str]:
@@ -161,7 +161,7 @@ def divide(lines: Sequence[str]) -> Division:
     with '#', and titles.
     """
     start = _next_filled(lines, 0)
-    declared = _DECLARED.fullmatch(lines[start].strip())
+    declared = _DECLARED.fullmatch(lines[start])
     if declared and start + 1 < len(lines):
         return _divided(lines, _next_filled(lines, start + 1), (declared["mark"],), start)
     below = next(
@@ -316,6 +316,7 @@ def delimited(
     readable = _readable(path, name, shape, limits, scratch, quotes)
     line = skipped + 1
     has_header = division.has_names
+    header = tuple(each.strip() for each in first) if has_header else ()
     if has_header:
         names, warnings = column_names(first, name, line, limits)
     else:
@@ -336,6 +337,7 @@ def delimited(
         escape=division.escape,
         rejected=readable.rejected,
         limits=limits,
+        header=header,
     )
 
 

@@ -37,7 +37,14 @@ from evergreen.data.refusal import UploadRefusedError
 from evergreen.data.repairs import is_repair
 from evergreen.data.schema import SQL_TYPES, Schema
 from evergreen.data.sniffing import DelimitedFile, ParquetFile
-from evergreen.data.staging import Staged, cells_of, delimited, rejected_rows, spaced
+from evergreen.data.staging import (
+    Staged,
+    cells_of,
+    delimited,
+    like_header,
+    rejected_rows,
+    spaced,
+)
 from evergreen.data.understanding import Understood, understand
 
 SMALLEST = 8 << 20
@@ -72,10 +79,7 @@ def write_as_expected(
     Given is how the file was understood, and what was seen of the rows that are written. Rows of
     another width than the header are allowed, and are given as rejected.
     """
-    if not isinstance(file, DelimitedFile) or file.path.stat().st_size < SMALLEST:
-        return None
-    # The marks of missing values are known to the reader of the file by one list for all columns.
-    if has_own_markers(known) or is_repair(file.names) or file.record_starts == ():
+    if not isinstance(file, DelimitedFile) or not _is_tried(file, known):
         return None
     expected = _expected(file, name, scratch, known, required)
     if expected is None:
@@ -83,7 +87,7 @@ def write_as_expected(
     attempt = _Attempt(connection, file, expected, destination)
     try:
         rows = attempt.write()
-        if not 0 < rows <= file.limits.rows or attempt.any_header():
+        if not 0 < rows <= file.limits.rows:
             destination.unlink(missing_ok=True)
             return None
     except duckdb.Error as error:
@@ -97,11 +101,22 @@ def write_as_expected(
     if unclean:
         attempt.clean(unclean, scratch)
         seen = attempt.observed(rows)
+    if attempt.any_header():
+        destination.unlink()
+        return None
     columns = expected.columns
     named = {column.name: identifier(column.name) for column in columns}
     types = {column.name: SQL_TYPES[column.type] for column in columns}
     staged = Staged(destination, named, types, rows, rejected_rows(connection, file, REJECTS))
     return Understood(file, staged, columns, 0, file.warnings), seen
+
+
+def _is_tried(file: DelimitedFile, known: Schema | None) -> bool:
+    """Whether a file is large, and one that can be read so."""
+    if file.path.stat().st_size < SMALLEST or is_repair(file.names) or file.record_starts == ():
+        return False
+    # The marks of missing values are known to the reader of the file by one list for all columns.
+    return not has_own_markers(known)
 
 
 @dataclass(frozen=True)
@@ -281,13 +296,16 @@ class _Attempt:
 
     def any_header(self) -> bool:
         """Whether a row may repeat the header. Where a name is no value of its column, none can."""
-        if not self.file.may_repeat_header:
-            return False
-        same = " AND ".join(
-            f"{identifier(column.name)} = TRY_CAST({literal(name)} AS {SQL_TYPES[column.type]})"
-            for column, name in zip(self.expected.columns, self.file.names, strict=True)
+        columns = self.expected.columns
+        is_header = like_header(
+            self.file,
+            [identifier(column.name) for column in columns],
+            [SQL_TYPES[column.type] for column in columns],
+            [MISSING] * len(columns),
         )
-        query = f"SELECT count(*) FROM {parquet([self.destination])} WHERE {same}"
+        if is_header is None:
+            return False
+        query = f"SELECT count(*) FROM {parquet([self.destination])} WHERE {is_header}"
         return one_value(self.connection, query) > 0
 
     def _value(self, column: Inferred, cell: str) -> str:

@@ -41,6 +41,7 @@ class DelimitedFile:
     `in_pieces`: no record is so long that reading pieces of the file at once could lose it.
     `record_starts`: some places where records begin, all over the file; None where every line does.
     `form`: how the text was written that it was made of.
+    `header`: the names as they are written, empty where a column has none; () without a header.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class DelimitedFile:
     escape: str = '"'
     rejected: tuple[RejectedRow, ...] = ()
     limits: Limits = DEFAULT_LIMITS
+    header: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -65,5 +67,5 @@ class DelimitedFile:
     @property
     def may_repeat_header(self) -> bool:
         """Whether a row like the header is one: it has words, and several."""
-        words = any(letter.isalpha() for name in self.names for letter in name)
-        return self.has_header and len(self.names) > 1 and words
+        words = any(letter.isalpha() for name in self.header for letter in name)
+        return len(self.header) > 1 and words

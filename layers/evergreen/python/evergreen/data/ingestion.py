@@ -40,7 +40,7 @@ from evergreen.data.rules import Key, Rule
 from evergreen.data.schema import ColumnSchema, Schema
 from evergreen.data.sieve import Sieve
 from evergreen.data.sniffing import DelimitedFile, ParquetFile, recognise
-from evergreen.data.staging import MOST_REJECTED, Staged
+from evergreen.data.staging import MOST_REJECTED, MOST_REJECTED_CELLS, Staged
 from evergreen.data.understanding import Understood, understand
 from evergreen.data.waivers import Waivers
 from evergreen.registry.identity import digest_of_file
@@ -180,6 +180,7 @@ class _Ingestion:
         repair = made.repair
         if repair is None:
             self._refuse_mostly_bad(made, sieve, bad)
+        self._refuse_many_cells(made, sieve, bad - len(made.staged.rejected))
         refused = made.bad_rows(self.connection, sieve) if bad else ()
         if refused:
             called = self._hold_back(made, refused)
@@ -279,9 +280,23 @@ class _Ingestion:
             return
         limit = f"{most * 100:g}%" if many else f"the {MOST_REJECTED:,} that can be kept"
         said = f"'{self.name}' has {bad:,} bad rows of {total:,}, more than {limit}; none was taken"
+        raise UploadRefusedError([Reason("too_many_bad_rows", said), *self._examples(made, sieve)])
+
+    def _refuse_many_cells(self, made: Understood, sieve: Sieve, bad: int) -> None:
+        """Refuse the file if its bad rows that have a value for each column hold too many."""
+        columns = len(made.staged.columns)
+        if bad * columns <= MOST_REJECTED_CELLS:
+            return
+        said = (
+            f"'{self.name}' has {bad:,} bad rows of {columns:,} values, together more than the "
+            f"{MOST_REJECTED_CELLS:,} that can be kept; none was taken: correct what is wrong with "
+            "most of them, or divide the file"
+        )
+        raise UploadRefusedError([Reason("too_many_bad_rows", said), *self._examples(made, sieve)])
+
+    def _examples(self, made: Understood, sieve: Sieve) -> list[Reason]:
         examples = made.bad_rows(self.connection, sieve, EXAMPLES)
-        shown = [reason for row in examples for reason in row.reasons]
-        raise UploadRefusedError([Reason("too_many_bad_rows", said), *shown])
+        return [reason for row in examples for reason in row.reasons]
 
 
 @contextmanager

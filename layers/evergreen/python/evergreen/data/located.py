@@ -56,18 +56,19 @@ class TextRecords:
 
     As for the engine, a blank line is a record of one column and none of several, and a delimiter
     at the end of a row begins no further value. Lines before the `earliest`, where a record must
-    begin, are passed over unread.
+    begin, are passed over unread. `errors`: what `open` makes of bytes that are not UTF-8.
     """
 
     file: DelimitedFile
     earliest: int = 0
+    errors: str = "replace"
 
     def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
         """Line, cells, text."""
         file = self.file
         width, line = len(file.names), file.skipped_lines + 1
         # A return inside of quotes ends no line.
-        with file.path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
+        with file.path.open(encoding="utf-8-sig", errors=self.errors, newline="\n") as text:
             for _ in range(file.skipped_lines):
                 text.readline()
             records = _divided(text, file)

@@ -13,7 +13,7 @@ from evergreen.data.files import DelimitedFile
 from evergreen.data.limits import Limits
 from evergreen.data.located import TextRecords
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable
-from evergreen.data.text_encoding import as_utf8, form_of
+from evergreen.data.text_encoding import as_utf8, form_of, is_utf8
 
 SUFFIXES = (".csv", ".tsv")
 LABEL = "label"
@@ -27,7 +27,8 @@ class Manifest:
     """What is said of files: name in the archive → column → text.
 
     `lines`: name → the line that says it. `twice`: lines, and the names that they repeat.
-    `ragged`: name → why its line cannot be taken. `rejected`: lines that cannot be divided.
+    `unfit`: name → why its line cannot be taken, as a code and a sentence. `rejected`: lines that
+    cannot be divided, or name no file.
     `warnings`: what to say of how it was read.
     """
 
@@ -36,7 +37,7 @@ class Manifest:
     rows: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     twice: tuple[tuple[int, str], ...] = ()
-    ragged: Mapping[str, str] = field(default_factory=dict)
+    unfit: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     rejected: tuple[RejectedRow, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -68,7 +69,8 @@ def manifest_of(archive: Archive, scratch: Path, limits: Limits) -> Manifest:
         return Manifest()
     file = delimited(path, name, divide(lines), limits, scratch)
     file = replace(file, warnings=(*form.warnings, *file.warnings))
-    records = [record for record in TextRecords(file) if any(record[1])]
+    text = TextRecords(file, errors="surrogateescape")
+    records = [record for record in text if any(record[1])]
     files = _Files.of(archive, member)
     meets = [
         tuple(
@@ -171,7 +173,7 @@ def _read(
     rows: dict[str, dict[str, str | None]] = {}
     lines: dict[str, int] = {}
     twice: list[tuple[int, str]] = []
-    ragged: dict[str, str] = {}
+    unfit: dict[str, tuple[str, str]] = {}
     called = file_name(member)
     rejected = [
         replace(row, reasons=tuple(_within(called, reason) for reason in row.reasons))
@@ -183,12 +185,20 @@ def _read(
             reason = Reason("ragged_row", f"line {line} {count}", line=line)
             rejected.append(RejectedRow(line, raw, (_within(called, reason),)))
             continue
+        if not is_utf8(cells[key]):
+            reason = Reason("undecodable", f"line {line} is not UTF-8 text", line=line)
+            shown = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            rejected.append(RejectedRow(line, shown, (_within(called, reason),)))
+            continue
         name = files.named(cells[key]) or cells[key].strip()
         if name in rows:
             twice.append((line, name))
             continue
-        if len(cells) != len(file.names):
-            ragged[name] = f"is in line {line} of '{called}', which {count}"
+        where = f"is in line {line} of '{called}', which"
+        if not is_utf8(raw):
+            unfit[name] = ("undecodable", f"{where} is not UTF-8 text")
+        elif len(cells) != len(file.names):
+            unfit[name] = ("ragged_row", f"{where} {count}")
         values = [each.strip() or None for place, each in enumerate(cells) if place != key]
         lines[name] = line
         rows[name] = dict(zip(columns, values, strict=False))
@@ -198,7 +208,7 @@ def _read(
         rows,
         lines,
         tuple(twice),
-        ragged,
+        unfit,
         tuple(rejected),
         file.warnings,
     )

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import duckdb
 
-from evergreen.data.engine import identifier
+from evergreen.data.engine import identifier, one_value
 from evergreen.data.inference import Inferred
 from evergreen.data.part_keys import taken_keys
 from evergreen.data.rules import Key, Rule
-from evergreen.data.staging import ROW, Staged
+from evergreen.data.staging import MOST_REJECTED, ROW, Staged
 
 NUMBER = identifier("evergreen row")
 LINE = identifier("evergreen line")
 TEXTS = identifier("evergreen texts")
 MISFIT = identifier("evergreen misfit")
+
+ELSEWHERE = -1
+"""Instead of the number of a row: the key is that of a row in another part."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Sieve:
     """Good are the rows without a misfit that break none of the rules and repeat no key.
 
     `others` is SQL for the keys of the dataset's other parts, which are taken. `line` is SQL
-    for where a row stands in its source, of files that are not text. Of rows that
-    share a key the first good one stays.
+    for where a row stands in its source, of files that are not text. Of rows that share a key the
+    first good one stays: in their order, a row is held back if one that stays has a key of it.
     """
 
     staged: Staged
@@ -80,12 +83,51 @@ class Sieve:
             if self.others:
                 elsewhere = taken_keys(self.others, key.columns)
                 within += (
-                    f" UNION ALL SELECT {groups}, -1 FROM ({typed}) AS here "
+                    f" UNION ALL SELECT {groups}, {ELSEWHERE} FROM ({typed}) AS here "
                     f"SEMI JOIN ({elsewhere}) AS elsewhere USING ({groups})"
                 )
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE repeated_{place} AS "
                 f"SELECT {groups}, min(keeper) AS keeper FROM ({within}) GROUP BY {groups}"
+            )
+        if len(self.keys) > 1:
+            self._keep_in_order(connection)
+
+    def _keep_in_order(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let no row that is held back for one key be the keeper of another.
+
+        So far the first row of each key is its keeper, whatever its other keys are.
+        """
+        keys = range(len(self.keys))
+        repeats = " OR ".join(_repeats(place) for place in keys)
+        held = f"SELECT count(*) FROM {self._keyed()} WHERE NOT ({self._spoilt}) AND ({repeats})"
+        # A row that is held back wrongly has one above it that is so rightly, a keeper so far, and
+        # such a keeper has not more of them than keys. Beyond that, too many rows are bad anyway.
+        if not 0 < one_value(connection, held) <= len(self.keys) * MOST_REJECTED:
+            return
+        asked = ", ".join(f"repeated_{place}.rowid, repeated_{place}.keeper" for place in keys)
+        shared = " OR ".join(f"repeated_{place}.rowid IS NOT NULL" for place in keys)
+        rows = connection.execute(
+            f"SELECT typed.{NUMBER}, {asked} FROM {self._keyed()} "
+            f"WHERE NOT ({self._spoilt}) AND ({shared}) ORDER BY typed.{NUMBER}"
+        ).fetchall()
+        keepers: list[dict[int, int]] = [{} for _ in keys]
+        for number, *found in rows:
+            groups = [found[2 * place] for place in keys]
+            elsewhere = any(found[2 * place + 1] == ELSEWHERE for place in keys)
+            if not elsewhere and not any(groups[place] in keepers[place] for place in keys):
+                for place in keys:
+                    if groups[place] is not None:
+                        keepers[place][groups[place]] = number
+        for place in keys:
+            connection.execute(
+                f"UPDATE repeated_{place} SET keeper = NULL WHERE keeper <> {ELSEWHERE}"
+            )
+            connection.execute(
+                f"UPDATE repeated_{place} SET keeper = kept.number FROM "
+                "(SELECT unnest($1::BIGINT[]) AS place, unnest($2::BIGINT[]) AS number) AS kept "
+                f"WHERE repeated_{place}.rowid = kept.place",
+                [list(keepers[place]), list(keepers[place].values())],
             )
 
     @property

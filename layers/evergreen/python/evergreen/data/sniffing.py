@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,7 +60,7 @@ FOREIGN_FORMATS = (
     (b"MZ", "a program"),
 )
 TAR_PLACE, TAR_MAGIC = 257, b"ustar"
-_ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d]|$)")
+_ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d]|-\d|(null|true|false)\s*([,\]]|$)|$)")
 _OBJECT = re.compile(r"\s*\{\s*([\"}]|$)")
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|[a-z]+[\s>])", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -194,13 +194,11 @@ def _collection(upload: Upload, collection: Collection) -> ParquetFile:
     return replace(made, loose=made.loose | loose)
 
 
-def _workbook(upload: Upload, errors: int) -> ParquetFile:
+def _workbook(upload: Upload, errors: Mapping[str, int]) -> ParquetFile:
     with upload.records("row") as records:
         said = workbook.read_workbook(
-            upload.path, upload.name, records, upload.scratch, upload.limits
+            upload.path, upload.name, records, upload.scratch, upload.limits, errors
         )
-        if errors:
-            said += (f"{errors:,} cells hold errors such as #DIV/0! and are missing values",)
         return records.as_parquet(upload.connection, said)
 
 

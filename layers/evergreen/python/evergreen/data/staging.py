@@ -24,6 +24,13 @@ TOO_LONG = "LINE SIZE OVER MAXIMUM"
 MOST_REJECTED = 100_000
 """Bad rows that are held; a file with more is refused whole, whatever its size."""
 
+MOST_REJECTED_CELLS = 4_000_000
+"""Values that bad rows may have together, of those with one for each column.
+
+Short ones take 150 bytes each, 600 MB together. A file with more is refused whole; a table of at
+most 40 columns never has so many.
+"""
+
 MOST_GUARDED = 200
 """Of tables with more columns, a longer query takes more time to plan than it saves."""
 
@@ -132,14 +139,10 @@ def _without_headers(
     markers: Sequence[Sequence[str]],
 ) -> tuple[Path, tuple[RejectedRow, ...]]:
     """The staged rows without those that repeat the header, as files that were joined have them."""
-    if not file.may_repeat_header:
+    cells = cells_of(file)
+    is_header = like_header(file, cells, ["VARCHAR"] * len(cells), markers)
+    if is_header is None:
         return path, ()
-    same = [
-        f"{cell} = {literal(name)}"
-        for cell, name, missing in zip(cells_of(file), file.names, markers, strict=True)
-        if name not in missing
-    ]
-    is_header = f"({' AND '.join(same[:COMPARED_NAMES])})"
     source = parquet([path], f", {ROW} = true")
     found = connection.execute(
         f"SELECT {ROW} FROM {source} WHERE {is_header} ORDER BY {ROW}"
@@ -152,14 +155,35 @@ def _without_headers(
         f"TO {literal(str(kept))} (FORMAT parquet)"
     )
     path.unlink()
-    places = located(file, [(int(number), file.names) for (number,) in found], markers)
+    places = located(file, [(int(number), file.header) for (number,) in found], markers)
     rows = []
     for (number,) in found:
-        line, raw = places.get(int(number), (None, file.delimiter.join(file.names)))
+        line, raw = places.get(int(number), (None, file.delimiter.join(file.header)))
         where = f"line {line} repeats" if line else "a row repeats"
         reason = Reason("repeated_header", f"{where} the header", line=line)
         rows.append(RejectedRow(line, raw, (reason,)))
     return kept, tuple(rows)
+
+
+def like_header(
+    file: DelimitedFile,
+    cells: Sequence[str],
+    types: Sequence[str],
+    markers: Sequence[Sequence[str]],
+) -> str | None:
+    """SQL condition: the cells, of these types, say what the header does; None where none can.
+
+    A name that says missing (an empty one, or `NA`) is a missing value there.
+    """
+    if not file.may_repeat_header:
+        return None
+    there, missing = [], []
+    for cell, name, kind, says in zip(cells, file.header, types, markers, strict=True):
+        if name in says:
+            missing.append(f"{cell} IS NULL")
+        else:
+            there.append(f"{cell} = TRY_CAST({literal(name)} AS {kind})")
+    return f"({' AND '.join([*there, *missing][:COMPARED_NAMES])})" if there else None
 
 
 def cells_of(file: DelimitedFile) -> list[str]:

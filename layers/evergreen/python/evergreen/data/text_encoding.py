@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from evergreen.data.refusal import Reason, UploadRefusedError
 
 CHUNK = 1 << 20
+LONGEST_CHARACTER = 4
+"""Bytes of UTF-8."""
+
 _BROKEN = re.compile("[\udc80-\udcff]")
 _FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _RARE_SPACES = (b"\t", b"\v", b"\f", b"\xa0")
@@ -66,7 +70,7 @@ def form_of(source: Path, name: str) -> TextForm:
         seen = _Seen()
         while chunk := file.read(CHUNK):
             if b"\0" in chunk:
-                raise _nul(source, name)
+                raise _nul(name, _line_of_nul(source))
             seen.add(chunk)
     mixed_ends = (
         (seen.pairs > 0 and seen.feeds > seen.pairs)
@@ -142,20 +146,24 @@ def _has_odd_numbers(chunk: bytes, first: bool) -> bool:  # noqa: FBT001
     )
 
 
-def _nul(source: Path, name: str) -> UploadRefusedError:
+def _line_of_nul(source: Path) -> int:
     line = 1
     with source.open("rb") as file:
         while b"\0" not in (chunk := file.read(CHUNK)):
             line += chunk.count(b"\n")
-    line += chunk[: chunk.index(b"\0")].count(b"\n")
-    message = f"'{name}' holds NUL bytes from line {line} on: it is damaged or no text"
+    return line + chunk[: chunk.index(b"\0")].count(b"\n")
+
+
+def _nul(name: str, line: int) -> UploadRefusedError:
+    message = f"'{name}' holds NUL characters from line {line} on: it is damaged or no text"
     return UploadRefusedError([Reason("nul_character", message, line=line)])
 
 
 def as_utf8(source: Path, form: TextForm, target: Path, name: str) -> Path:
     """The file itself where it is plain UTF-8, else a copy that is; raises UploadRefusedError.
 
-    In a file that is mostly Windows-1252, lines that are UTF-8 are read as UTF-8.
+    In a file that is mostly Windows-1252, lines that are UTF-8 are read as UTF-8; of a line of
+    more than 1 MiB, pieces of so many bytes are.
     """
     if form.is_plain:
         return source
@@ -171,6 +179,8 @@ def as_utf8(source: Path, form: TextForm, target: Path, name: str) -> Path:
             target.open("w", encoding="utf-8", errors=errors, newline="") as copy,
         ):
             while chunk := text.read(CHUNK):
+                if "\0" in chunk:
+                    raise _nul(name, lines + chunk[: chunk.index("\0")].count("\n"))
                 copy.write(chunk)
                 lines += chunk.count("\n")
     except UnicodeError as error:
@@ -181,7 +191,7 @@ def as_utf8(source: Path, form: TextForm, target: Path, name: str) -> Path:
 def _line_by_line(source: Path, form: TextForm, target: Path, name: str) -> Path:
     line = 1
     with source.open("rb") as file, target.open("wb") as copy:
-        while written := file.readline(CHUNK):
+        while written := _line_or_piece(file):
             if form.mixed_line_ends:
                 written = written.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             try:
@@ -196,12 +206,36 @@ def _line_by_line(source: Path, form: TextForm, target: Path, name: str) -> Path
     return target
 
 
+def _line_or_piece(file: BufferedReader) -> bytes:
+    """The next line, or a piece of a long one, which cuts no character and no line end.
+
+    Letters of UTF-8 go on in up to three bytes that begin with the bits 10.
+    """
+    written = file.readline(CHUNK)
+    for _ in range(LONGEST_CHARACTER - 1):
+        following = file.peek(1)[:1]
+        in_character = written[-1:] >= b"\x80" and b"\x80" <= following < b"\xc0"
+        if not in_character and not (written.endswith(b"\r") and following == b"\n"):
+            break
+        written += file.read(1)
+    return written
+
+
 def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
     message = (
         f"'{name}' is neither UTF-8, UTF-16, UTF-32 nor Windows-1252 text; save it as UTF-8 "
         f"({encoding} fails after line {line})"
     )
     return UploadRefusedError([Reason("undecodable", message, line=line)])
+
+
+def is_utf8(text: str) -> bool:
+    r"""Whether a text was UTF-8: bytes that were not are surrogates in it.
+
+    >>> is_utf8("é"), is_utf8(b"\xe9".decode("utf-8", "surrogateescape"))
+    (True, False)
+    """
+    return text.isascii() or not _BROKEN.search(text)
 
 
 def lines_of(text: str) -> list[str]:

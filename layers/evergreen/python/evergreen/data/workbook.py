@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -36,13 +37,15 @@ OTHER_OFFICE = {
 """A member → what an archive with it is."""
 
 
-def check_parts(archive: Archive, name: str) -> int:
-    """Expand every part of a workbook under the meter, keeping nothing; gives its error cells.
+def check_parts(archive: Archive, name: str) -> Mapping[str, int]:
+    """Expand every part of a workbook under the meter, keeping nothing.
+
+    Gives for each part that is a sheet how many of its cells hold errors.
 
     Raises UploadRefusedError if it expands too far, or if its XML declares entities: no workbook
     needs them, and what they expand to no meter of ours would see.
     """
-    errors = 0
+    errors: Counter[str] = Counter()
     for member in archive.parts:
         is_sheet = member.filename.startswith("xl/worksheets/")
         tail = b""
@@ -51,7 +54,8 @@ def check_parts(archive: Archive, name: str) -> int:
             if member.filename.lower().endswith(XML):
                 _refuse_declarations(text, member.filename, name)
             if is_sheet:
-                errors += len(_ERROR_CELL.findall(text)) - len(_ERROR_CELL.findall(tail))
+                found = len(_ERROR_CELL.findall(text)) - len(_ERROR_CELL.findall(tail))
+                errors[member.filename] += found
             tail = text[-_TAIL:]
     return errors
 
@@ -67,11 +71,16 @@ def _refuse_declarations(text: bytes, member: str, name: str) -> None:
 
 
 def read_workbook(
-    path: Path, name: str, records: Records, scratch: Path, limits: Limits
+    path: Path,
+    name: str,
+    records: Records,
+    scratch: Path,
+    limits: Limits,
+    errors: Mapping[str, int],
 ) -> tuple[str, ...]:
     """Give the rows of the first sheet with data to the records, by their numbers in the sheet.
 
-    Gives what there is to say. Raises UploadRefusedError.
+    `errors`: part → its cells with errors. Gives what there is to say. Raises UploadRefusedError.
     """
     cells = scratch / "cells.jsonl"
     found = confined("evergreen.data.workbook_cells", path, cells, name, limits)
@@ -97,7 +106,7 @@ def read_workbook(
             values = [_value(cell) for cell in row]
             records.add(line, zip(names, values, strict=True), json.dumps(row, ensure_ascii=False))
     cells.unlink()
-    return (*_passed_over(found), *said)
+    return (*_passed_over(found), *said, *_said_of_errors(errors, found["part"]))
 
 
 def _said_of_titles(titles: Sequence[Sequence[str]], line: int) -> Iterator[str]:
@@ -122,6 +131,13 @@ def _value(cell: Any) -> Any:
             else date.fromisoformat(cell["date"])
         )
     return cell
+
+
+def _said_of_errors(errors: Mapping[str, int], part: str | None) -> Iterator[str]:
+    here = errors.get(part or "")
+    count, where = (sum(errors.values()), " of all sheets") if here is None else (here, "")
+    if count:
+        yield f"{count:,} cells{where} hold errors such as #DIV/0! and are missing values"
 
 
 def _passed_over(found: dict[str, Any]) -> Iterator[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
 
 from python_calamine import (
     CalamineError,
@@ -18,6 +21,9 @@ from python_calamine import (
 
 from evergreen.data.confinement import UnreadableError, helper
 
+FOLDER = "xl"
+"""Of the workbook's parts in its package."""
+
 EXACT = 2.0**53
 """Excel holds every number as float64; whole ones below this are what somebody typed."""
 
@@ -28,7 +34,8 @@ MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
 def write_cells(source: Path, target: Path) -> dict[str, Any]:
     """Write rows as arrays; say which sheet they are of, its first row, and what was passed over.
 
-    A formula gives the value that is stored with it. Raises UnreadableError.
+    And which part of the package the sheet is, None if that is not told. A formula gives the
+    value that is stored with it. Raises UnreadableError.
     """
     try:
         workbook = CalamineWorkbook.from_path(str(source))
@@ -50,6 +57,7 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
                 others = [each.name for each in sheets if each is not metadata]
                 return {
                     "sheet": metadata.name,
+                    "part": _part_of(source, metadata.name),
                     "others": others,
                     # The last row written is the last one of the sheet, counted from 0 there.
                     "row": sheet.end[0] + 2 - written,
@@ -57,6 +65,28 @@ def write_cells(source: Path, target: Path) -> dict[str, Any]:
     except (CalamineError, OSError, ValueError) as error:
         raise UnreadableError(str(error)) from error
     return {"sheet": None}
+
+
+def _part_of(source: Path, name: str) -> str | None:
+    """The part of a sheet: the workbook calls it by an id, for which its relations have a path.
+
+    XML that declares entities was refused before.
+    """
+    with ZipFile(source) as package:
+        try:
+            sheets, relations = (
+                ET.fromstring(package.read(f"{FOLDER}/{part}"))  # noqa: S314 - see check_parts
+                for part in ("workbook.xml", "_rels/workbook.xml.rels")
+            )
+        except (KeyError, ET.ParseError):
+            return None
+    paths = {each.get("Id"): each.get("Target") for each in relations}
+    for sheet in sheets.iterfind("{*}sheets/{*}sheet"):
+        if sheet.get("name") == name:
+            ids = (value for key, value in sheet.items() if key.endswith("}id"))
+            path = paths.get(next(ids, None))
+            return posixpath.normpath(posixpath.join(f"/{FOLDER}", path))[1:] if path else None
+    return None
 
 
 def _opened(workbook: CalamineWorkbook, name: str) -> CalamineSheet:

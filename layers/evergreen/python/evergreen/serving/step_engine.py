@@ -31,6 +31,9 @@ FOUND = "evergreen.found"
 PLACE = "evergreen.row"
 STATEMENTS_KEPT = 64
 
+OWN_FAULTS = (duckdb.FatalException, duckdb.InternalException)
+"""Errors that are no row's. The engine does nothing after them."""
+
 ZONED = "TIMESTAMP WITH TIME ZONE"
 """A type whose values the engine gives to Python with the help of another library alone."""
 
@@ -71,9 +74,13 @@ class _Statement:
 
 
 class StepEngine:
-    """One connection with the reference tables of one model; not for several threads at once."""
+    """One connection with the reference tables of one model; not for several threads at once.
+
+    `is_broken`: a fault of its own has stopped it, and it answers nothing any more.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.is_broken = False
         self._connection = connection
         self._statements: dict[tuple[object, ...], _Statement] = {}
 
@@ -115,8 +122,9 @@ class StepEngine:
         """
         try:
             return self._run(query, types, rows, columns)
-        except (duckdb.FatalException, duckdb.InternalException):
-            raise  # the engine's own fault, not that of a row
+        except OWN_FAULTS:
+            self.is_broken = True
+            raise
         except duckdb.Error as error:
             raise self._blamed(query, types, rows, error) from error
 
@@ -190,6 +198,9 @@ class StepEngine:
             part = replace(query, actions=done, carried=done[-1].names, finished=())
             try:
                 self._run(part, types, rows[:count], {})
+            except OWN_FAULTS:
+                self.is_broken = True
+                raise
             except duckdb.Error as problem:
                 return problem
             return None
