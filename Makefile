@@ -84,8 +84,8 @@ bench-peers: .venv/.local .venv-peers/.installed ## Measure profile and checks b
 
 # ---- judge ----------------------------------------------------------------------------------------
 
-test: .venv/.dev ## Run unit, integration and local-cloud tests
-	@.venv/bin/python -m pytest $(ARGS)
+test: .venv/.dev ## Run unit, integration and local-cloud tests, three files at once
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-hostile: .venv/.dev ## Upload everything hostile, the large things too
 	@.venv/bin/python -m pytest tests/hostile tests/unit/data/test_limits_are_kept.py -m "slow or not slow" $(ARGS)

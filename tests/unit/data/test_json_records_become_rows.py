@@ -116,6 +116,21 @@ def test_a_bad_record_of_an_array_is_quarantined_with_its_number(uploader: Uploa
     assert reasons[0]["message"].startswith("record 5: NaN")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"[", b"]"), (b'{"data": [', b"]}")], ids=["array", "below a key"]
+)
+def test_bytes_that_are_no_text_make_their_record_a_bad_one(
+    uploader: Uploader, before: bytes, after: bytes
+) -> None:
+    good = [f'{{"name": "Zo\u00e9", "n": {n}}}'.encode() for n in range(30)]
+    bad = b'{"name": "Zo\xe9", "n": 30}'
+
+    part = uploader.take(before + b", ".join([*good, bad]) + after)
+
+    assert (part.rows, uploader.codes()) == (30, [(31, ["undecodable"])])
+    assert "\ufffd" not in str(uploader.rows())
+
+
 @pytest.mark.parametrize("first", ["null", "true", "false", "-1", "[null]", " null "])
 def test_an_array_is_known_whatever_its_first_element_is(uploader: Uploader, first: str) -> None:
     records = ", ".join(f'{{"n": {i}}}' for i in range(9))

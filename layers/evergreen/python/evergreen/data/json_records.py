@@ -155,7 +155,7 @@ def holds_records(path: Path, limits: Limits) -> bool:
 
 
 def _opened(path: Path) -> TextIO:
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _take_elements(window: _Window, reader: _Reader, name: str, records: Records) -> int:

@@ -23,7 +23,7 @@ RAW_CHARACTERS = 4_000
 """Characters of a rejected record that are kept."""
 
 LINE_BYTES, BUFFER_BYTES = 1 << 21, 1 << 25
-HALF = "holds half a character (a surrogate)"
+HALF = "holds half a character (a surrogate), or bytes that are not UTF-8"
 _LARGEST = 2**63
 
 
