@@ -93,6 +93,7 @@ def test_a_column_alone_is_never_divided_anew(uploader: Uploader) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
 )
 @example(odd={40: AFTER_LINES[0], 80: OPEN})
+@example(odd={0: OPEN, 2: AFTER_LINES[1]})
 @pytest.mark.parametrize("usual", [QUOTED, PLAIN, LINES])
 def test_good_and_bad_rows_are_all_rows(tmp_path: Path, usual: str, odd: dict[int, str]) -> None:
     uploader = Uploader(tmp_path)

@@ -393,7 +393,8 @@ def _readable(
         if about is not None and about <= MOST_RAGGED:
             return _Readable(path)
     found = longest_record(path, shape)
-    if found.is_open or found.swallowed or found.size > most or found.ragged > MOST_RAGGED:
+    odd = found.is_open or found.swallowed or found.broken
+    if odd or found.size > most or found.ragged > MOST_RAGGED:
         return _without_stray_quotes(path, name, shape, most, scratch)
     return _Readable(path, found.size <= SHORT_RECORD, found.starts)
 

@@ -52,8 +52,10 @@ class Longest:
     """The longest record: its bytes, and where it begins; `is_open`: the last has an open quote.
 
     `last` is where the last record begins; `ragged` counts records of another width, `swallowed`
-    those of several lines that have as many delimiters, quoted or not, as so many rows. `starts`:
-    where some records begin, all over the file; none are told where a backslash is an escape.
+    those of several lines that have as many delimiters, quoted or not, as so many rows; `broken`
+    closing quotes with more of a value behind them, in a text with records of several lines.
+    `starts`: where some records begin, all over the file; none are told where a backslash is an
+    escape.
     """
 
     size: int
@@ -62,6 +64,7 @@ class Longest:
     is_open: bool
     ragged: int
     swallowed: int = 0
+    broken: int = 0
     starts: tuple[int, ...] = ()
 
 
@@ -69,6 +72,7 @@ def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None)
     """Measure records, by the quotes that are `known`, or taking every second one for closing."""
     start = longest = place = offset = inside = ragged = swallowed = marks = lines = every = 0
     starts: list[int] = []
+    broken = _Broken(shape)
     escaped = False
     waiting = next(known, None) if known else None
     with path.open("rb") as file:
@@ -86,6 +90,7 @@ def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None)
                 quotes = np.array(here, dtype=np.intp)
             feeds, delimiters = (np.flatnonzero(text == each) for each in (FEED, shape.mark))
             ends = _outside(feeds, quotes, inside) + 1
+            broken.add(text, quotes, inside, in_lines=len(ends) == len(feeds))
             found = _outside(delimiters, quotes, inside)
             if len(ends):
                 sizes = np.diff(ends, prepend=start - offset)
@@ -116,7 +121,35 @@ def longest_record(path: Path, shape: Shape, known: Iterator[int] | None = None)
     if offset - start > longest:
         longest, place = offset - start, start
     told = () if shape.escape == BACKSLASH else tuple(starts)
-    return Longest(longest, place, start, bool(inside), ragged, swallowed, told)
+    return Longest(longest, place, start, bool(inside), ragged, swallowed, broken.found, told)
+
+
+class _Broken:
+    """Counts closing quotes that more of the value follows, chunk by chunk."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._may_follow = [FEED, RETURN, ord(" "), shape.mark, ord(shape.quote)]
+        self._count = 0
+        self._in_lines = True
+        self._closes = False
+
+    def add(
+        self, text: NDArray[np.uint8], quotes: NDArray[np.intp], inside: int, *, in_lines: bool
+    ) -> None:
+        """A chunk with its quotes; `in_lines`: each of its lines ends outside of quotes."""
+        self._in_lines = self._in_lines and in_lines
+        closing = quotes[1 - inside :: 2]
+        last = len(text) - 1
+        follows = text[closing[closing < last] + 1]
+        if self._closes:
+            follows = np.append(follows, text[0])
+        self._closes = len(closing) > 0 and int(closing[-1]) == last
+        self._count += int(np.count_nonzero(~np.isin(follows, self._may_follow)))
+
+    @property
+    def found(self) -> int:
+        """How many there are; none where each line is a record, which is a bad row by itself."""
+        return 0 if self._in_lines else self._count
 
 
 def whole_records(text: bytes, quote: str) -> bytes:
