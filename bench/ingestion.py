@@ -20,7 +20,7 @@ from rich.console import Console
 from bench.figures import Figure
 
 ROWS = 24_000_000
-RUNS = 3
+RUNS = 5
 TABLE = """
 SELECT i AS id, round(random() * 1000, 3) AS price, CAST(floor(random() * 100) AS INTEGER) AS qty,
     (['red', 'green', 'blue', 'black'])[1 + CAST(floor(random() * 4) AS INTEGER)] AS colour,
