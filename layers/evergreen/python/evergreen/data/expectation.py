@@ -29,7 +29,6 @@ from evergreen.data.readings import (
     TEXT,
     cleaned,
     says_missing,
-    trimmed,
     without_markers,
 )
 from evergreen.data.record_lengths import whole_records
@@ -44,6 +43,7 @@ from evergreen.data.staging import (
     like_header,
     rejected_rows,
     spaced,
+    trimmed_where_spaced,
 )
 from evergreen.data.understanding import Understood, understand
 
@@ -234,7 +234,9 @@ class _Attempt:
             for cell, column in columns.items()
         )
         texts = ", ".join(
-            f"{trimmed(cell)} AS {cell}" if column.name in self.expected.spaced else cell
+            f"{trimmed_where_spaced(cell, self.file)} AS {cell}"
+            if column.name in self.expected.spaced
+            else cell
             for cell, column in columns.items()
         )
         missing = ", ".join(literal(marker) for marker in self.markers)
@@ -287,10 +289,12 @@ class _Attempt:
 
     def clean(self, texts: Sequence[str], scratch: Path) -> None:
         """Write the rows anew, these columns (as SQL has them) cleaned."""
-        clean = ", ".join(f"{cleaned(text)} AS {text}" for text in texts)
+        trimmed = ", ".join(f"{trimmed_where_spaced(text, self.file)} AS {text}" for text in texts)
+        clean = ", ".join(f"{without_markers(text)} AS {text}" for text in texts)
         written = self.destination.rename(scratch / "unclean.parquet")
+        rows = f"SELECT * REPLACE ({trimmed}) FROM {parquet([written])}"
         self.connection.execute(
-            f"COPY (SELECT * REPLACE ({clean}) FROM {parquet([written])}) "
+            f"COPY (SELECT * REPLACE ({clean}) FROM ({rows})) "
             f"TO {literal(str(self.destination))} ({WRITTEN})"
         )
 

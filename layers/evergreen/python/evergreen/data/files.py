@@ -42,6 +42,7 @@ class DelimitedFile:
     `record_starts`: some places where records begin, all over the file; None where every line does.
     `form`: how the text was written that it was made of.
     `header`: the names as they are written, empty where a column has none; () without a header.
+    `has_header`: the engine has one to pass over, which is not so where it is among the skipped.
     """
 
     path: Path

@@ -7,10 +7,9 @@ from pathlib import Path
 from evergreen.data.limits import Limits
 from evergreen.data.records import Records
 from evergreen.data.refusal import Reason
+from evergreen.data.text_encoding import LONGEST_CHARACTER
 
 COLUMN = "text"
-MOST_BYTES = 4
-"""Of one character."""
 
 
 def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
@@ -38,7 +37,7 @@ def read_text(path: Path, head: str, records: Records, limits: Limits) -> str:
 
 
 def _take_whole(path: Path, records: Records, limits: Limits) -> None:
-    most = MOST_BYTES * limits.cell_bytes
+    most = LONGEST_CHARACTER * limits.cell_bytes
     with path.open("rb") as file:
         written = file.read(most + 1)
     if len(written) > most:

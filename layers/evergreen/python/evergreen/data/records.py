@@ -17,6 +17,7 @@ from evergreen.data.files import LINE, ParquetFile
 from evergreen.data.limits import Limits
 from evergreen.data.refusal import Reason, RejectedRow, UploadRefusedError, printable, shortened
 from evergreen.data.staging import MOST_REJECTED
+from evergreen.data.text_encoding import is_utf8
 
 SHOWN = 5
 RAW_CHARACTERS = 4_000
@@ -64,14 +65,6 @@ SQL_TYPE: Mapping[frozenset[str], str] = {
     frozenset(): "VARCHAR",
 }
 """Kinds of a column's values → its type; a column of other mixtures is read like text."""
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Records:
@@ -207,7 +200,7 @@ class Records:
     def _place_of(self, column: str) -> int | None:
         """The place of a name; none of one that holds half a character."""
         place = self._columns.get(column)
-        if place is None and _is_whole(column):
+        if place is None and is_utf8(column):
             place = self._new(column)
         return place
 

@@ -97,7 +97,7 @@ def stage_delimited(
     columns = cells_of(file)
     markers = [markers_of(known, column) for column in file.names]
     try:
-        texts = ", ".join(f"{_trimmed(cell, file)} AS {cell}" for cell in columns)
+        texts = ", ".join(f"{trimmed_where_spaced(cell, file)} AS {cell}" for cell in columns)
         cells = ", ".join(
             f"{without_markers(cell, missing)} AS {cell}"
             for missing, cell in zip(markers, columns, strict=True)
@@ -118,8 +118,12 @@ def stage_delimited(
     return Staged(path, named, dict.fromkeys(file.names, "VARCHAR"), rows, rejected)
 
 
-def _trimmed(cell: str, file: DelimitedFile) -> str:
-    """SQL for a text without the spaces around it: to look whether it has any is faster."""
+def trimmed_where_spaced(cell: str, file: DelimitedFile) -> str:
+    """SQL for a cell without the spaces around it: to look whether it has any is faster.
+
+    To be asked in a query of its own, below one that says which texts mean missing: see
+    `without_markers`.
+    """
     if len(file.names) > MOST_GUARDED:
         return trimmed(cell)
     return f"CASE WHEN {spaced(cell, file)} THEN {trimmed(cell)} ELSE {cell} END"

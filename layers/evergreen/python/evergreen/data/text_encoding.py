@@ -230,12 +230,16 @@ def _undecodable(name: str, encoding: str, line: int) -> UploadRefusedError:
 
 
 def is_utf8(text: str) -> bool:
-    r"""Whether a text was UTF-8: bytes that were not are surrogates in it.
+    r"""Whether a text can be UTF-8: halves of characters, and bytes kept as such, cannot.
 
-    >>> is_utf8("é"), is_utf8(b"\xe9".decode("utf-8", "surrogateescape"))
-    (True, False)
+    >>> is_utf8("é"), is_utf8(b"\xe9".decode("utf-8", "surrogateescape")), is_utf8("\ud800")
+    (True, False, False)
     """
-    return text.isascii() or not _BROKEN.search(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def lines_of(text: str) -> list[str]:
