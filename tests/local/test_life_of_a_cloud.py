@@ -172,6 +172,7 @@ def test_a_directory_takes_one_cloud(watcher: Watcher) -> None:
     assert watcher.cloud.state.running() == watcher.cloud.running
 
 
+@pytest.mark.timed
 def test_an_edited_handler_runs_from_the_next_event_on(edited: LocalCloud) -> None:
     watcher = Watcher(edited)
     began = watcher.upload("uploads/p/d/rows.csv")

@@ -114,6 +114,7 @@ def test_a_template_of_more_than_51200_bytes_must_come_from_s3(watcher: Watcher)
         watcher.cloud.client("cloudformation").create_stack(StackName="large", TemplateBody=body)
 
 
+@pytest.mark.timed
 def test_a_handler_that_raises_says_so_in_its_own_way_and_loses_its_worker(
     watcher: Watcher,
 ) -> None:

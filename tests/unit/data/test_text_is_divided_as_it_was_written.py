@@ -220,6 +220,7 @@ def test_a_bad_row_counts_once_whatever_it_holds(uploader: Uploader, mark: str) 
     assert (part.rows, part.quarantined_rows) == (50, 3)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_long_lines_of_words_are_looked_through_once(uploader: Uploader, end: str) -> None:
     words = "some words of a very long line " * 4_000
